@@ -1,0 +1,1 @@
+//! One integration binary: a single link keeps the build lean.

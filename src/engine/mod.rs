@@ -1,0 +1,19 @@
+//! The seam over any table format: what a snapshot, a scan and a write are.
+//!
+//! Arrow types only. This module does no I/O and knows neither Delta nor Flight; `delta/` implements its traits
+//! and `service/` calls them. The documentation of each trait is its contract, and `contract` holds the suite
+//! every implementation runs.
+
+mod error;
+mod predicate;
+mod row_id;
+mod scan;
+mod table;
+mod write;
+
+pub use error::{Error, Result};
+pub use predicate::{ColumnPath, CompareOp, Predicate, Scalar};
+pub use row_id::{ROW_ID_COLUMN, RowId, row_id_field};
+pub use scan::{ReadBatch, ReadPart, ReadPlan, ReadStream, ReadUnit, ScanRequest};
+pub use table::{Snapshot, Table, TableFormat, TableSpec};
+pub use write::{Append, CommitOutcome};

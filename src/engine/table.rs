@@ -1,0 +1,88 @@
+//! Tables, their snapshots, and the format that opens and makes them.
+
+use std::{fmt::Debug, num::NonZeroUsize, sync::Arc};
+
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use url::Url;
+
+use super::{Append, ReadPart, ReadPlan, ReadStream, Result, ScanRequest};
+
+/// A table format: opens and makes tables at locations.
+#[async_trait]
+pub trait TableFormat: Debug + Send + Sync + 'static {
+    /// The table at `location` (a directory URL that ends with a slash). Cheap: a handle, no I/O.
+    ///
+    /// Handles of one location share what they have cached.
+    fn table(&self, location: &Url) -> Result<Arc<dyn Table>>;
+
+    /// Makes an empty table at `location`, durably, as its version 0.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if a table stands there, and then nothing is changed; `Unsupported` if a column's type
+    /// cannot be kept exactly, by the names of column and type.
+    async fn create(&self, location: &Url, spec: &TableSpec) -> Result<Arc<dyn Snapshot>>;
+
+    /// Forgets what is cached of the table at `location`: it was removed.
+    fn forget(&self, location: &Url);
+}
+
+/// What a new table looks like.
+#[derive(Debug, Clone)]
+pub struct TableSpec {
+    /// Columns as the client sent them; a non-nullable field is NOT NULL.
+    pub schema: SchemaRef,
+    /// Names of the partition columns, in order.
+    pub partition_columns: Vec<String>,
+    /// A comment on the table.
+    pub description: Option<String>,
+}
+
+/// One table.
+#[async_trait]
+pub trait Table: Debug + Send + Sync + 'static {
+    /// The newest committed state. When nothing was committed since the last call it costs one or two look-ups.
+    ///
+    /// # Errors
+    /// `NotFound` if no table is there (any more); `Unsupported` if the table needs a feature that is not
+    /// offered, by its name; `Internal` if its log cannot be read.
+    async fn snapshot(&self) -> Result<Arc<dyn Snapshot>>;
+
+    /// The state of a given version.
+    ///
+    /// # Errors
+    /// As [`Table::snapshot`]; `NotFound` if the version does not exist (any more).
+    async fn snapshot_at(&self, version: u64) -> Result<Arc<dyn Snapshot>>;
+}
+
+/// One version of a table; never changes.
+#[async_trait]
+pub trait Snapshot: Debug + Send + Sync + 'static {
+    /// The version.
+    fn version(&self) -> u64;
+
+    /// The columns, without the row id, as scans deliver them and appends take them.
+    fn schema(&self) -> SchemaRef;
+
+    /// The table's comment.
+    fn description(&self) -> Option<String>;
+
+    /// How many rows the log says there are; `None` if a file lacks the count. Loads the file list if need be.
+    async fn row_count(&self) -> Result<Option<u64>>;
+
+    /// Splits a scan into at most `parts_max` parts, leaving out files that hold no matching row.
+    async fn plan(&self, request: &ScanRequest, parts_max: NonZeroUsize) -> Result<ReadPlan>;
+
+    /// Reads one part of a plan of this version. The stream does no work ahead of its reader beyond a small
+    /// bounded number of batches, and stops when dropped.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if the part names a file this version does not have.
+    async fn read(&self, request: &ScanRequest, part: &ReadPart) -> Result<ReadStream>;
+
+    /// Begins an append to the table this is a snapshot of.
+    ///
+    /// # Errors
+    /// `Unsupported` if the table needs a writer feature that is not offered, by its name.
+    async fn append(&self) -> Result<Box<dyn Append>>;
+}

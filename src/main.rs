@@ -1,0 +1,2 @@
+//! Deltaport.
+fn main() {}
