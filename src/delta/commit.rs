@@ -34,6 +34,7 @@ const SYNCS_AT_ONCE: usize = 16;
 
 /// Whether a failed commit may have become, or may yet become, a version all the same. Then the files that it
 /// refers to must stay where they are.
+#[allow(dead_code, reason = "for whoever would clean up after a failed commit")]
 pub(crate) fn maybe_committed(error: &Error) -> bool {
     matches!(error, Error::Internal { source, .. } if source.is::<OutcomeUnknown>())
 }
@@ -149,7 +150,7 @@ async fn sync_all(
 
 /// A random time, so that those who lost together do not meet again.
 fn backoff(attempt: u32) -> Duration {
-    let longest_ms = BACKOFF_FIRST_MS.checked_shl(attempt).unwrap_or(BACKOFF_MS_MAX).clamp(1, BACKOFF_MS_MAX);
+    let longest_ms = BACKOFF_FIRST_MS.saturating_mul(1 << attempt.min(16)).min(BACKOFF_MS_MAX);
     let (random, _) = Uuid::new_v4().as_u64_pair();
     Duration::from_millis(1 + random % longest_ms)
 }

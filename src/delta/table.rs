@@ -99,7 +99,7 @@ impl DeltaTable {
                 if replaced {
                     cache.recent.clear();
                 }
-                cache.keep(version.clone());
+                cache.keep(&version);
                 cache.refresh = refresh;
                 Ok(version)
             }
@@ -142,7 +142,7 @@ impl DeltaTable {
         }
         let next = Arc::new(next);
         if cache.newest.as_ref().is_some_and(|newest| newest.number() == base.number()) {
-            cache.keep(next.clone());
+            cache.keep(&next);
         }
         Ok(next)
     }
@@ -216,7 +216,7 @@ impl Cache {
         newest.or_else(|| self.recent.get(&number)).cloned()
     }
 
-    fn keep(&mut self, version: Arc<Version>) {
+    fn keep(&mut self, version: &Arc<Version>) {
         if let Some(before) = self.newest.replace(version.clone())
             && before.number() < version.number()
         {
@@ -224,3 +224,6 @@ impl Cache {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
