@@ -24,4 +24,6 @@
 //! - Every queue and retry has a bound.
 
 pub mod catalog;
+pub mod delta;
+pub mod engine;
 pub mod engine;
