@@ -26,4 +26,3 @@
 pub mod catalog;
 pub mod delta;
 pub mod engine;
-pub mod engine;
