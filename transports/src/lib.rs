@@ -7,6 +7,7 @@
 //! - [`listener`]: the seam: [`Listener`] accepts, [`Connector`] dials, and [`listen`] and [`connector`] choose by
 //!   endpoint.
 //! - [`connection`], [`peer`]: what both hand out: a byte stream, and the facts known of its other end.
+//! - [`accept`]: the accept loop: survives errors, bounds connections, stops when told.
 //! - [`tcp`], [`unix`]: the transports; [`unix::authority`] makes gRPC C++ clients acceptable on Unix sockets.
 //! - [`memory`], [`fault`]: a transport without a kernel, and streams that break on purpose, both for tests.
 //!
@@ -17,6 +18,7 @@
 //! does its handshake on the stream's first use, because `accept` must not wait for a peer. A transport of messages
 //! (RDMA) brings its own adapter to `AsyncRead + AsyncWrite`.
 
+pub mod accept;
 pub mod connection;
 pub mod endpoint;
 pub mod error;
@@ -30,6 +32,7 @@ pub mod unix;
 #[cfg(test)]
 mod contract;
 
+pub use accept::{ConnectionLimit, incoming};
 pub use connection::{ByteStream, Connection};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{AcceptError, Error};
