@@ -1,5 +1,6 @@
 //! Unix sockets: who may connect is decided by the socket file's owner and mode, and who did is told by the kernel.
 
+pub mod authority;
 mod socket_file;
 
 use std::io;
