@@ -24,3 +24,4 @@
 //! - Every queue and retry has a bound.
 
 pub mod engine;
+pub mod protocol;
