@@ -26,3 +26,4 @@
 pub mod catalog;
 pub mod delta;
 pub mod engine;
+pub mod protocol;
