@@ -1,9 +1,13 @@
 //! The composition root: names every concrete type, and nothing else does.
 
-use std::{fmt, future::Future, sync::Arc};
+use std::{fmt, future::Future, os::unix::ffi::OsStrExt, sync::Arc};
 
-use deltaport_transports::{ConnectionLimit, Endpoint, ListenOptions, Listener, UnixOptions, incoming, listen};
+use deltaport_transports::{
+    ConnectionLimit, Endpoint, ListenOptions, Listener, UnixOptions, incoming, listen,
+    unix::authority::accept_encoded_paths,
+};
 use futures::{StreamExt, stream};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use tokio_util::sync::CancellationToken;
 use tonic::transport;
 use tracing::info;
@@ -33,7 +37,6 @@ const FRAME_BYTES_MAX: u32 = 1 << 20;
 const STREAMS_PER_CONNECTION_MAX: u32 = 1_024;
 
 /// A server that listens and is not serving yet.
-#[derive(Debug)]
 pub struct Server {
     config: Config,
     names: Vec<String>,
@@ -101,10 +104,16 @@ impl Server {
     /// If serving fails altogether; a failing connection or call does not.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), transport::Error> {
         let stop = CancellationToken::new();
-        let options = AcceptOptions { connections_max: self.config.limits.connections_max, ..AcceptOptions::default() };
-        let accepted = self.listeners.into_iter().map(|listener| accept(listener, options, stop.clone().cancelled_owned()));
-        let incoming = stream::select_all(accepted).map(|connection| Ok::<_, std::io::Error>(Incoming(connection)));
-        let serving = http2_server().add_service(self.router).serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
+        let limit = ConnectionLimit::new(self.config.limits.connections_max);
+        let accept = |listener| incoming(listener, limit.clone(), stop.clone().cancelled_owned()).boxed();
+        let accepted = self.listeners.into_iter().map(accept);
+        let incoming = stream::select_all(accepted).map(|connection| {
+            // DuckDB's gRPC spells a Unix socket's path as the authority, which Rust's HTTP/2 refuses as it comes.
+            Ok::<_, std::io::Error>(Incoming(accept_encoded_paths(connection)))
+        });
+        let serving = http2_server()
+            .add_service(self.router)
+            .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
         tokio::pin!(serving);
         tokio::select! {
             result = &mut serving => return result,
@@ -118,7 +127,7 @@ impl Server {
 }
 
 fn catalogs(config: &Config) -> engine::Result<Vec<Arc<dyn Catalog>>> {
-    let format = Arc::new(DeltaFormat::new());
+    let format = Arc::new(DeltaFormat::default());
     let open = |catalog: &crate::config::CatalogConfig| {
         let catalog = DirectoryCatalog::open(&catalog.name, &catalog.path, Arc::clone(&format) as _)?;
         Ok(Arc::new(catalog) as Arc<dyn Catalog>)
@@ -134,6 +143,9 @@ fn http2_server() -> transport::Server {
         .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
 }
 
+/// What Arrow's URI parser refuses in a path, and `%`, which it would decode.
+const NOT_IN_PATHS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
 /// `ATTACH 'catalog' (TYPE airport, LOCATION '...');`
 struct AttachLine<'a>(&'a str, &'a Endpoint);
 
@@ -148,6 +160,7 @@ impl fmt::Display for AttachLine<'_> {
 fn location(endpoint: &Endpoint) -> String {
     match endpoint {
         Endpoint::Tcp { host, port } => format!("://{host}:{port}"),
-        Endpoint::Unix { path } => format!("+unix://{}", path.display()),
+        Endpoint::Unix { path } => format!("+unix://{}", percent_encode(path.as_os_str().as_bytes(), NOT_IN_PATHS)),
+        Endpoint::Memory { name } => format!("+memory://{name}"),
     }
 }

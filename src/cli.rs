@@ -47,8 +47,8 @@ pub struct ServeOptions {
     /// Where to listen: tcp://HOST:PORT or unix:///PATH; may be repeated.
     #[arg(long, value_name = "ENDPOINT", default_value = LISTEN_DEFAULT)]
     pub listen: Vec<Endpoint>,
-    /// Permission bits of Unix sockets, octal.
-    #[arg(long, value_name = "MODE", default_value = "660", value_parser = parse_mode)]
+    /// Permission bits of Unix sockets, octal; 660 admits the group.
+    #[arg(long, value_name = "MODE", default_value = "600", value_parser = parse_mode)]
     pub socket_mode: u32,
     /// Seconds that running calls may go on after SIGTERM.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, num::NonZeroUsize, path::PathBuf, time::Duration};
 
-use deltaport_transports::Endpoint;
+use deltaport_transports::{ConnectionLimit, Endpoint};
 
 /// Where a server listens unless told otherwise.
 pub const LISTEN_DEFAULT: &str = "tcp://127.0.0.1:8815";
@@ -50,7 +50,7 @@ impl Default for Limits {
             message_bytes_max: 256 << 20,
             // Twice the cores: a stream waits for the network half of the time.
             scan_streams_max: NonZeroUsize::new(2 * cores).unwrap_or(NonZeroUsize::MIN),
-            connections_max: NonZeroUsize::new(1_024).unwrap_or(NonZeroUsize::MIN),
+            connections_max: ConnectionLimit::DEFAULT,
         }
     }
 }
@@ -58,7 +58,7 @@ impl Default for Limits {
 impl Config {
     /// A server of these catalogs at these endpoints, the rest by default.
     pub fn new(catalogs: Vec<CatalogConfig>, listen: Vec<Endpoint>) -> Self {
-        Self { catalogs, listen, socket_mode: 0o660, drain_grace: Duration::from_secs(30), limits: Limits::default() }
+        Self { catalogs, listen, socket_mode: 0o600, drain_grace: Duration::from_secs(30), limits: Limits::default() }
     }
 
     /// What is wrong with the settings, all of it at once; empty if nothing is.

@@ -24,9 +24,11 @@ pub async fn make(dir: &Path, format: &dyn TableFormat) -> Result<()> {
     let shop = dir.join("shop");
     fs::create_dir_all(&shop).map_err(|e| Error::internal(format!("making {}", shop.display()), e))?;
     let shop = fs::canonicalize(&shop).map_err(|e| Error::internal(format!("finding {}", shop.display()), e))?;
-    for (name, partition_columns, rows) in
-        [("products", vec![], products()), ("sales", vec!["region".to_owned()], sales()), ("customers", vec![], customers())]
-    {
+    for (name, partition_columns, rows) in [
+        ("products", vec![], products()),
+        ("sales", vec!["region".to_owned()], sales()),
+        ("customers", vec![], customers()),
+    ] {
         let location = Url::from_directory_path(shop.join(name))
             .map_err(|()| Error::InvalidArgument(format!("{} is not an absolute path", shop.display())))?;
         if !format.exists(&location) {
@@ -102,7 +104,8 @@ fn customers() -> RecordBatch {
 }
 
 fn batch(columns: Vec<(&str, bool, ArrayRef)>) -> RecordBatch {
-    let field = |(name, nullable, array): &(&str, bool, ArrayRef)| Field::new(*name, array.data_type().clone(), *nullable);
+    let field =
+        |(name, nullable, array): &(&str, bool, ArrayRef)| Field::new(*name, array.data_type().clone(), *nullable);
     let schema = Schema::new(columns.iter().map(field).collect::<Vec<_>>());
     let arrays = columns.into_iter().map(|(_, _, array)| array).collect();
     RecordBatch::try_new(Arc::new(schema), arrays).expect("the sample columns have one length")

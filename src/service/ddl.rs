@@ -47,9 +47,7 @@ impl Airport {
                 }
                 snapshot
             }
-            Err(Error::AlreadyExists(_)) if request.on_conflict == OnConflict::Ignore => {
-                self.existing(&name).await?
-            }
+            Err(Error::AlreadyExists(_)) if request.on_conflict == OnConflict::Ignore => self.existing(&name).await?,
             Err(error) => return Err(error.into()),
         };
         Ok(table_info(&name.catalog, &name.schema, &name.table, snapshot.as_ref(), None))

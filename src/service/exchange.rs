@@ -6,10 +6,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use arrow::{
-    array::RecordBatch,
-    datatypes::{Schema, SchemaRef},
-};
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use arrow_flight::{FlightData, FlightDescriptor, utils::flight_data_to_arrow_batch};
 use futures::{StreamExt, stream};
 use tonic::{Request, Response, Status, Streaming};
@@ -31,7 +28,7 @@ use crate::{
         exchange::{Operation, acknowledgement},
         headers::CallContext,
         ipc::decode_schema_message,
-        types::{canonical_schema, conform},
+        types::Conform,
     },
 };
 
@@ -174,10 +171,10 @@ async fn remove_if_untouched(catalog: &dyn Catalog, name: &TableName) -> crate::
 /// The client's half of an exchange.
 struct Input {
     messages: Streaming<FlightData>,
-    /// As the client sends them.
+    /// The columns as the client sends them.
     wire_schema: SchemaRef,
-    /// As the table has them.
-    table_schema: SchemaRef,
+    /// From those to the table's.
+    conform: Conform,
 }
 
 impl Input {
@@ -206,7 +203,7 @@ impl Input {
             }
             let rows = flight_data_to_arrow_batch(&message, Arc::clone(&self.wire_schema), &HashMap::new())
                 .map_err(|e| Failure::Malformed(format!("a record batch of the exchange: {e}")))?;
-            return Ok(Some(conform(&rows, &self.table_schema)?));
+            return Ok(Some(self.conform.apply(&rows)?));
         }
         Ok(None)
     }
@@ -220,18 +217,8 @@ struct OpenInput {
 
 impl OpenInput {
     fn for_table(self, table_schema: SchemaRef) -> Answer<Input> {
-        same_columns(&canonical_schema(&self.wire_schema)?, &table_schema)?;
-        Ok(Input { messages: self.messages, wire_schema: self.wire_schema, table_schema })
-    }
-}
-
-fn same_columns(sent: &Schema, table: &Schema) -> Answer<()> {
-    let names = |schema: &Schema| schema.fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>();
-    let (sent, table) = (names(sent), names(table));
-    if sent == table {
-        Ok(())
-    } else {
-        Err(Error::InvalidArgument(format!("the rows have columns {sent:?}, the table has {table:?}")).into())
+        let conform = Conform::new(Arc::clone(&self.wire_schema), table_schema)?;
+        Ok(Input { messages: self.messages, wire_schema: self.wire_schema, conform })
     }
 }
 

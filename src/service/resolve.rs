@@ -4,11 +4,7 @@ use std::sync::Arc;
 
 use tonic::metadata::{KeyAndValueRef, MetadataMap};
 
-use super::{
-    Airport,
-    status::Answer,
-    transactions::TableName,
-};
+use super::{Airport, status::Answer, transactions::TableName};
 use crate::{
     catalog::Catalog,
     engine::{Error, Snapshot, Table},
@@ -54,16 +50,14 @@ impl Airport {
 
 impl From<&TableReference> for TableName {
     fn from(table_ref: &TableReference) -> Self {
-        Self {
-            catalog: table_ref.catalog.clone(),
-            schema: table_ref.schema.clone(),
-            table: table_ref.table.clone(),
-        }
+        Self { catalog: table_ref.catalog.clone(), schema: table_ref.schema.clone(), table: table_ref.table.clone() }
     }
 }
 
 fn changed_shape(name: &TableName) -> Error {
-    Error::FailedPrecondition(format!("the columns of {name} have changed since it was attached; DETACH and ATTACH again"))
+    Error::FailedPrecondition(format!(
+        "the columns of {name} have changed since it was attached; DETACH and ATTACH again"
+    ))
 }
 
 /// What a call's headers say.

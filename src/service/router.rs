@@ -18,7 +18,8 @@ use tonic::{
 use tower::Service;
 
 use super::{
-    Airport, exchange, flight::FlightCalls,
+    Airport, exchange,
+    flight::FlightCalls,
     frames::{Frame, FrameCodec},
     scan,
 };

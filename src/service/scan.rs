@@ -2,10 +2,15 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::{
+    array::{RecordBatch, RecordBatchOptions},
+    datatypes::Schema,
+    error::ArrowError,
+};
 use arrow_flight::Ticket;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 use tonic::{Request, Response, Status};
+use tracing::debug;
 
 use super::{
     Airport,
@@ -15,14 +20,15 @@ use super::{
     status::{Answer, Failure, status},
 };
 use crate::{
-    engine::{Error, ReadBatch, ReadPart, ScanRequest},
+    engine::{Error, ReadBatch, ReadPart, RowId, ScanRequest, row_id_field},
     protocol::{
         action::{AtClause, Endpoints},
         descriptor::TableReference,
-        exchange, filters,
+        exchange,
+        filters::Filters,
         headers::CallContext,
         ticket::ScanTicket,
-        types::{scan_schema, widen},
+        types::{Projection, ScanShape},
     },
 };
 
@@ -30,20 +36,34 @@ impl Airport {
     /// The tickets of a scan, one a stream. Each says all DoGet needs: no state waits for it here.
     pub(super) async fn endpoints(&self, context: &CallContext, request: &Endpoints) -> Answer<Vec<Vec<u8>>> {
         refuse_time_travel(&request.at)?;
-        let table_ref = TableReference::from_descriptor(&request.descriptor)?;
-        let resolved = self.resolve(context, &table_ref).await?;
-        let scan = scan_request(request, resolved.snapshot.schema().fields().len());
-        let plan = resolved.snapshot.plan(&scan, self.limits.scan_streams_max).await?;
-        let version = resolved.snapshot.version();
-        let ticket = |part: ReadPart| ScanTicket {
-            table: table_ref.clone(),
-            version,
-            projection: scan.projection.clone(),
-            row_id: scan.row_id,
-            json_filters: request.json_filters.clone(),
-            part,
+        let table = TableReference::from_descriptor(&request.descriptor)?;
+        let snapshot = self.resolve(context, &table).await?.snapshot;
+        let projection = Projection::from_column_ids(&request.column_ids, &snapshot.schema())?;
+        let filters = filters_of(request);
+        let row_ids_unread = projection.row_id && !filters.binds_row_id();
+        let row_id = projection.row_id && !row_ids_unread;
+        let scan = ScanRequest { projection: projection.columns, row_id, predicate: filters.predicate };
+        let plan = snapshot.plan(&scan, self.limits.scan_streams_max).await?;
+        let ticket = |part: ReadPart| {
+            let (table, request) = (table.clone(), scan.clone());
+            ScanTicket { table, version: snapshot.version(), request, part, row_ids_unread }
         };
         Ok(plan.parts.into_iter().map(|part| ticket(part).encode()).collect())
+    }
+
+    async fn read(&self, context: &CallContext, ticket: ScanTicket) -> Answer<FrameStream> {
+        let Resolved { table, mut snapshot, .. } = self.resolve(context, &ticket.table).await?;
+        if snapshot.version() != ticket.version {
+            // Planned before the transaction's own write, or without a transaction.
+            snapshot = table.snapshot_at(ticket.version).await?;
+        }
+        let batches = snapshot.read(&ticket.request, &ticket.part).await?;
+        let row_id = ticket.request.row_id || ticket.row_ids_unread;
+        let shape = ScanShape::new(&snapshot.schema(), &ScanRequest { row_id, ..ticket.request })?;
+        let (encoder, schema_frame) = FrameEncoder::new(shape.schema()).map_err(encoding_failed)?;
+        let mut sender = Sender { encoder, shape, row_ids_unread: ticket.row_ids_unread };
+        let frames = batches.map(move |batch| sender.frame(&batch?)).map(|frame| frame.map_err(status));
+        Ok(stream::iter([Ok(schema_frame)]).chain(frames).boxed())
     }
 }
 
@@ -51,62 +71,43 @@ impl Airport {
 pub(super) async fn do_get(airport: Arc<Airport>, request: Request<Ticket>) -> Result<Response<FrameStream>, Status> {
     let context = resolve::context_of(request.metadata());
     let ticket = ScanTicket::decode(&request.into_inner().ticket).map_err(status)?;
-    let frames = airport.read(&context, &ticket).await.map_err(status)?;
+    let frames = airport.read(&context, ticket).await.map_err(status)?;
     Ok(Response::new(frames))
-}
-
-impl Airport {
-    async fn read(&self, context: &CallContext, ticket: &ScanTicket) -> Answer<FrameStream> {
-        let Resolved { name, table, mut snapshot, .. } = self.resolve(context, &ticket.table).await?;
-        if snapshot.version() != ticket.version {
-            // Planned before the transaction's own write, or without a transaction.
-            snapshot = table.snapshot_at(ticket.version).await?;
-        }
-        let schema = snapshot.schema();
-        if ticket.projection.iter().any(|column| *column >= schema.fields().len()) {
-            return Err(Failure::Malformed(format!("the ticket asks for a column that {name} does not have")));
-        }
-        let scan = ScanRequest {
-            projection: ticket.projection.clone(),
-            row_id: ticket.row_id,
-            predicate: filters::predicate(&ticket.json_filters),
-        };
-        let batches = snapshot.read(&scan, &ticket.part).await?;
-        let wire_schema = Arc::new(scan_schema(&schema, &scan.projection, scan.row_id));
-        let (encoder, schema_frame) = FrameEncoder::new(&wire_schema).map_err(encoding_failed)?;
-        let mut sender = Sender { encoder, schema: wire_schema, projection: scan.projection };
-        let frames = batches.map(move |batch| sender.frame(&batch?)).map_err(status);
-        Ok(stream::iter([Ok(schema_frame)]).chain(frames).boxed())
-    }
 }
 
 /// Turns the engine's batches into the client's full-width ones.
 struct Sender {
     encoder: FrameEncoder,
-    schema: SchemaRef,
-    projection: Vec<usize>,
+    shape: ScanShape,
+    /// The client asks for row ids and counts them only: zeros do.
+    row_ids_unread: bool,
 }
 
 impl Sender {
     fn frame(&mut self, batch: &ReadBatch) -> Answer<Frame> {
-        let rows = widen(&batch.rows, &self.schema, &self.projection).map_err(encoding_failed)?;
+        let rows = if self.row_ids_unread { with_zero_row_ids(&batch.rows)? } else { batch.rows.clone() };
+        let rows = self.shape.widen(&rows)?;
         let frame = self.encoder.batch(&rows).map_err(encoding_failed)?;
         Ok(frame.with_metadata(exchange::progress(batch.progress)))
     }
 }
 
-/// What the client asks for, in the table's terms. Column ids beyond the table are virtual: the row id, or the
-/// "no column" of `count(*)`.
-fn scan_request(request: &Endpoints, columns: usize) -> ScanRequest {
-    let mut projection: Vec<usize> =
-        request.column_ids.iter().filter_map(|id| usize::try_from(*id).ok()).filter(|id| *id < columns).collect();
-    projection.sort_unstable();
-    projection.dedup();
-    ScanRequest {
-        projection,
-        row_id: request.column_ids.contains(&crate::protocol::actions::ROW_ID_COLUMN_ID),
-        predicate: filters::predicate(&request.json_filters),
-    }
+/// The batch with a row id column that says nothing.
+fn with_zero_row_ids(rows: &RecordBatch) -> Answer<RecordBatch> {
+    let count = rows.num_rows();
+    let fields = rows.schema().fields().iter().cloned().chain([Arc::new(row_id_field())]).collect::<Vec<_>>();
+    let columns = rows.columns().iter().cloned().chain([RowId::zeros(count)]).collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(count));
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options).map_err(encoding_failed)
+}
+
+/// What the client pushed down. Filters are advice: DuckDB applies its own again, so one that cannot be read at all
+/// costs speed and nothing else.
+fn filters_of(request: &Endpoints) -> Filters {
+    Filters::parse(&request.json_filters).unwrap_or_else(|reason| {
+        debug!(%reason, "pushed filters are left to the client");
+        Filters::none()
+    })
 }
 
 /// Time travel is refused rather than answered with the present.
@@ -117,7 +118,6 @@ pub(super) fn refuse_time_travel(at: &AtClause) -> Answer<()> {
     }
 }
 
-pub(super) fn encoding_failed(error: arrow::error::ArrowError) -> Failure {
+pub(super) fn encoding_failed(error: ArrowError) -> Failure {
     Error::internal("encoding a batch for the client", error).into()
 }
-

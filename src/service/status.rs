@@ -49,6 +49,12 @@ impl From<protocol::DecodeError> for Failure {
     }
 }
 
+impl From<protocol::types::Unsupported> for Failure {
+    fn from(error: protocol::types::Unsupported) -> Self {
+        Self::Engine(error.into())
+    }
+}
+
 /// Shorthand of everything in this module's siblings that can fail.
 pub(super) type Answer<T> = Result<T, Failure>;
 

@@ -96,7 +96,8 @@ impl Transactions {
             for (_, versions) in &mut state.versions {
                 versions.remove(name);
             }
-            let stale: Vec<_> = state.snapshots.iter().filter(|(key, _)| key.1 == *name).map(|(k, _)| k.clone()).collect();
+            let stale: Vec<_> =
+                state.snapshots.iter().filter(|(key, _)| key.1 == *name).map(|(k, _)| k.clone()).collect();
             for key in stale {
                 state.snapshots.pop(&key);
             }
