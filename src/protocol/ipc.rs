@@ -187,12 +187,12 @@ mod tests {
         let mut noise = golden::Noise::new(1);
         let honest = encode_schema(&varied());
         let mut refused = 0;
-        for _ in 0..20_000 {
+        for _ in 0..5_000 {
             let damaged = noise.mutate(&honest);
             refused += usize::from(decode_schema("schema", &damaged).is_err());
             decode_schema("schema", &noise.bytes()).unwrap_err();
         }
-        assert!(refused > 1_000, "only {refused} of the damaged schemas were refused");
+        assert!(refused > 500, "only {refused} of the damaged schemas were refused");
     }
 
     #[test]
