@@ -1,1 +1,3 @@
 //! One integration binary: a single link keeps the build lean.
+
+mod tidy;
