@@ -240,6 +240,27 @@ async fn checkpoints_come_by_themselves_and_carry_a_cleaned_log() {
 }
 
 #[tokio::test]
+async fn statistics_that_a_checkpoint_keeps_as_columns_are_read() {
+    let lake = Lake::new();
+    let columns_only = json!({
+        "delta.checkpointInterval": "1",
+        "delta.checkpoint.writeStatsAsJson": "false",
+        "delta.checkpoint.writeStatsAsStruct": "true",
+    });
+    lake.write("t", 0, &[protocol(1, 2), metadata(&json!([field("x", json!("timestamp"))]), &columns_only)]);
+    let table = lake.table("t");
+    let mut file = lake.data_file("t", "a", 4);
+    let bound = "2020-01-02T03:04:05.678Z";
+    let stats = json!({"numRecords": 4, "minValues": {"x": bound}, "maxValues": {"x": bound}, "nullCount": {"x": 1}});
+    file.stats = Some(stats.to_string());
+    committed_as(append(newest(&table).await.unwrap(), vec![file], 4).await);
+    table.background().finish().await;
+    let loaded = files(&newest(&lake.table("t")).await.unwrap()).await;
+    let kept: Value = serde_json::from_str(loaded[0].stats_json.as_deref().unwrap()).unwrap();
+    assert_eq!(kept, stats);
+}
+
+#[tokio::test]
 async fn a_log_of_a_checkpoint_alone_can_be_read_and_appended_to() {
     let lake = Lake::new();
     let fields = json!([field("x", json!("long"))]);
