@@ -109,7 +109,7 @@ fn conflict(base: &DeltaSnapshot, newest: &Version) -> Option<String> {
 }
 
 /// The commit is made and durable; from here on nothing may say that it is not.
-async fn committed(table: &Arc<DeltaTable>, base: &Version, commit: Bytes) -> Result<CommitOutcome> {
+async fn committed(table: &Arc<DeltaTable>, base: &Arc<Version>, commit: Bytes) -> Result<CommitOutcome> {
     let identity = table.log().identity(base.number() + 1).await.ok().flatten();
     let version = table.advanced(base, &commit, identity).await.map_err(|error| unknown(table, error))?;
     if version.number() % version.definition().checkpoint_interval() == 0 {
