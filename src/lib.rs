@@ -23,5 +23,7 @@
 //! - One SQL statement is one commit or none, and it is durable before it is acknowledged.
 //! - Every queue and retry has a bound.
 
+pub mod catalog;
 pub mod delta;
 pub mod engine;
+pub mod protocol;

@@ -51,6 +51,10 @@ impl TableFormat for DeltaFormat {
         Ok(Arc::new(TableHandle(self.open(location)?)))
     }
 
+    fn exists(&self, location: &Url) -> bool {
+        location.to_file_path().is_ok_and(|root| root.join("_delta_log").is_dir())
+    }
+
     async fn create(&self, location: &Url, spec: &TableSpec) -> Result<Arc<dyn Snapshot>> {
         let table = self.open(location)?;
         create::create(table.store(), table.log(), spec).await?;
