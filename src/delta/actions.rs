@@ -22,7 +22,7 @@ pub(crate) struct CommitChanges {
     /// Files that are no longer part of the table.
     pub(crate) removed: Vec<FileKey>,
     /// Files that now are.
-    pub(crate) added: Vec<DataFile>,
+    pub(crate) added: Vec<Arc<DataFile>>,
 }
 
 /// Why a commit could not be read.
@@ -52,7 +52,7 @@ pub(crate) fn parse_commit(root: &Url, bytes: &[u8]) -> Result<CommitChanges, Co
         changes.protocol = protocol.or(changes.protocol);
         changes.metadata = meta_data.or(changes.metadata);
         if let Some(add) = add {
-            changes.added.push(add.into_file(root)?);
+            changes.added.push(Arc::new(add.into_file(root)?));
         }
         if let Some(remove) = remove {
             changes.removed.push(remove.into_key(root)?);

@@ -54,7 +54,7 @@ impl FileIndex {
             if !named.insert(key.clone()) {
                 return Err(DuplicateFile { path: file.path.clone() });
             }
-            files.insert(key, Arc::new(file.clone()));
+            files.insert(key, file.clone());
         }
         Ok(Self { files, ordinals: OnceLock::new() })
     }
@@ -89,7 +89,7 @@ mod tests {
         let first = FileIndex::try_new([file("b", 1), file("a", 2), file("c", 3)]).unwrap();
         let changes = CommitChanges {
             removed: vec![file("b", 0).key(), file("never there", 0).key()],
-            added: vec![file("aa", 4), file("c", 5)],
+            added: vec![Arc::new(file("aa", 4)), Arc::new(file("c", 5))],
             ..CommitChanges::default()
         };
         let second = first.apply(&changes).unwrap();
@@ -100,7 +100,8 @@ mod tests {
     #[test]
     fn a_file_twice_is_an_error() {
         assert!(FileIndex::try_new([file("a", 1), file("a", 2)]).is_err());
-        let twice = |removed: Vec<FileKey>, added| {
+        let twice = |removed: Vec<FileKey>, added: Vec<DataFile>| {
+            let added = added.into_iter().map(Arc::new).collect();
             FileIndex::default().apply(&CommitChanges { removed, added, ..CommitChanges::default() })
         };
         assert!(twice(vec![], vec![file("a", 1), file("a", 1)]).is_err());

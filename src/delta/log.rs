@@ -237,6 +237,15 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_put_that_fails_elsewhere_may_have_landed() {
+        let directory = tempfile::tempdir().unwrap();
+        let objects = object_store::local::LocalFileSystem::new_with_prefix(directory.path()).unwrap();
+        let log = Log::new(Arc::new(TableStore::remote(Url::parse("memory:///t/").unwrap(), Arc::new(objects))));
+        std::fs::write(directory.path().join(LOG_DIRECTORY), "in the way").unwrap();
+        assert!(log.put(0, "one".into()).await.unwrap_err().maybe_visible);
+    }
+
+    #[tokio::test]
     async fn another_file_of_the_same_name_has_another_identity() {
         let (directory, log) = local();
         log.put(0, "one".into()).await.unwrap();

@@ -71,7 +71,7 @@ pub(crate) async fn replay_files(store: &TableStore, version: u64, kernel: Optio
         None => build(store, Some(version)).await?.map_err(|error| kernel_error(context(), error))?,
     };
     let (engine, root) = (store.engine()?, store.location().clone());
-    match tokio::task::spawn_blocking(move || scan_files(kernel, engine.as_ref(), &root)).await {
+    match tokio::task::spawn_blocking(move || read_files(&kernel, engine.as_ref(), &root)).await {
         Ok(Ok(files)) => FileIndex::try_new(files).map_err(|error| Error::internal(context(), error)),
         Ok(Err(ScanError::Kernel(error))) => Err(kernel_error(context(), error)),
         Ok(Err(ScanError::Path(error))) => Err(Error::Unsupported(format!("table '{}': {error}", store.name()))),
@@ -143,8 +143,24 @@ enum ScanError {
     Path(#[from] super::file::PathError),
 }
 
-fn scan_files(kernel: SnapshotRef, engine: &dyn Engine, root: &Url) -> std::result::Result<Vec<DataFile>, ScanError> {
-    let scan = kernel.scan_builder().with_stats(StatsOptions::json_only()).without_row_transforms().build()?;
+fn read_files(kernel: &SnapshotRef, engine: &dyn Engine, root: &Url) -> std::result::Result<Vec<DataFile>, ScanError> {
+    let files = scan_files(kernel, engine, root, StatsOptions::json_only())?;
+    let from_checkpoint = kernel.log_segment().checkpoint_version.is_some();
+    if !from_checkpoint || files.iter().all(|file| file.stats_json.is_some()) {
+        return Ok(files);
+    }
+    // A checkpoint may keep statistics as columns only (`delta.checkpoint.writeStatsAsJson`). The kernel turns
+    // them into JSON when asked for both forms, which is too slow to ask for unless they are missed.
+    scan_files(kernel, engine, root, StatsOptions::all())
+}
+
+fn scan_files(
+    kernel: &SnapshotRef,
+    engine: &dyn Engine,
+    root: &Url,
+    stats: StatsOptions,
+) -> std::result::Result<Vec<DataFile>, ScanError> {
+    let scan = kernel.clone().scan_builder().with_stats(stats).without_row_transforms().build()?;
     let mut files = Vec::new();
     for batch in scan.scan_metadata(engine)? {
         let selected = batch?.scan_files.apply_selection_vector()?;

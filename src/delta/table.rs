@@ -104,8 +104,11 @@ impl DeltaTable {
                 Ok(version)
             }
             Err(error) => {
-                cache.newest = None;
-                cache.recent.clear();
+                // A store that fails for a moment says nothing about the table.
+                if !matches!(error, Error::Internal { .. }) {
+                    cache.newest = None;
+                    cache.recent.clear();
+                }
                 Err(error)
             }
         }
@@ -131,7 +134,7 @@ impl DeltaTable {
     /// The version that `commit`, just made by this process on top of `base`, has led to.
     pub(crate) async fn advanced(
         &self,
-        base: &Version,
+        base: &Arc<Version>,
         commit: &[u8],
         identity: Option<CommitIdentity>,
     ) -> Result<Arc<Version>> {
@@ -192,7 +195,7 @@ impl DeltaTable {
     }
 
     /// The version that `commit` makes of `version`; `None` if it says something unexpected.
-    fn next(&self, version: &Version, commit: &[u8], identity: Option<CommitIdentity>) -> Result<Option<Version>> {
+    fn next(&self, version: &Arc<Version>, commit: &[u8], identity: Option<CommitIdentity>) -> Result<Option<Version>> {
         match parse_commit(self.store.location(), commit) {
             Ok(changes) => version.next(self.store.name(), changes, identity),
             Err(error) => {

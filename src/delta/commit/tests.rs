@@ -23,6 +23,10 @@ fn conflict_of(outcome: Result<CommitOutcome>) -> String {
     }
 }
 
+fn maybe_committed(error: &Error) -> bool {
+    matches!(error, Error::Internal { source, .. } if source.is::<OutcomeUnknown>())
+}
+
 fn last_commit(lake: &Lake, version: u64) -> Vec<Value> {
     let text = std::fs::read_to_string(lake.commit_path("t", version)).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -108,15 +112,16 @@ async fn a_table_dropped_and_made_again_conflicts() {
     assert!(!maybe_committed(&error));
 }
 
+#[cfg(unix)]
 #[tokio::test]
-async fn a_file_that_is_not_there_is_not_committed() {
+async fn a_commit_that_cannot_be_written_has_surely_not_happened() {
     let lake = Lake::new();
     lake.write_table("t");
     let base = newest(&lake.table("t")).await.unwrap();
-    let adds = vec![Add { path: "nowhere.parquet".to_owned(), ..Add::default() }];
-    let error = append(base, adds, 1).await.unwrap_err();
-    assert!(matches!(error, Error::Internal { .. }) && !maybe_committed(&error), "{error:?}");
-    assert!(!lake.commit_path("t", 1).exists());
+    // A directory where the next commit would be linked to: it cannot be read as one, nor replaced.
+    std::fs::create_dir(lake.commit_path("t", 1)).unwrap();
+    let error = append(base, vec![lake.data_file("t", "mine", 1)], 1).await.unwrap_err();
+    assert!(!maybe_committed(&error), "{error:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -237,6 +242,27 @@ async fn checkpoints_come_by_themselves_and_carry_a_cleaned_log() {
     }
     let caught_up = newest(&stale).await.unwrap();
     assert_eq!((caught_up.version(), paths(&caught_up).await.len()), (9, 9));
+}
+
+#[tokio::test]
+async fn statistics_that_a_checkpoint_keeps_as_columns_are_read() {
+    let lake = Lake::new();
+    let columns_only = json!({
+        "delta.checkpointInterval": "1",
+        "delta.checkpoint.writeStatsAsJson": "false",
+        "delta.checkpoint.writeStatsAsStruct": "true",
+    });
+    lake.write("t", 0, &[protocol(1, 2), metadata(&json!([field("x", json!("timestamp"))]), &columns_only)]);
+    let table = lake.table("t");
+    let mut file = lake.data_file("t", "a", 4);
+    let bound = "2020-01-02T03:04:05.678Z";
+    let stats = json!({"numRecords": 4, "minValues": {"x": bound}, "maxValues": {"x": bound}, "nullCount": {"x": 1}});
+    file.stats = Some(stats.to_string());
+    committed_as(append(newest(&table).await.unwrap(), vec![file], 4).await);
+    table.background().finish().await;
+    let loaded = files(&newest(&lake.table("t")).await.unwrap()).await;
+    let kept: Value = serde_json::from_str(loaded[0].stats_json.as_deref().unwrap()).unwrap();
+    assert_eq!(kept, stats);
 }
 
 #[tokio::test]
