@@ -42,6 +42,8 @@ pub struct Server {
     names: Vec<String>,
     listeners: Vec<Box<dyn Listener>>,
     router: Router,
+    /// Has work behind finished calls (checkpoints) to be waited for.
+    format: Option<Arc<DeltaFormat>>,
 }
 
 /// Why a server does not start.
@@ -68,8 +70,9 @@ impl Server {
         if !faults.is_empty() {
             return Err(StartError::Config(faults));
         }
-        let catalogs = catalogs(&config)?;
-        Self::bind_catalogs(config, catalogs).await
+        let format = Arc::new(DeltaFormat::default());
+        let catalogs = catalogs(&config, &format)?;
+        Ok(Self { format: Some(format), ..Self::bind_catalogs(config, catalogs).await? })
     }
 
     /// As [`Server::bind`], over catalogs that are open already; those of the settings are not looked at.
@@ -82,9 +85,9 @@ impl Server {
         let unix = UnixOptions { mode: config.socket_mode, ..UnixOptions::default() };
         let mut listeners = Vec::new();
         for endpoint in &config.listen {
-            listeners.push(listen(endpoint, &ListenOptions { unix: unix.clone() }).await?);
+            listeners.push(listen(endpoint, &ListenOptions { unix }).await?);
         }
-        Ok(Self { config, names, listeners, router })
+        Ok(Self { config, names, listeners, router, format: None })
     }
 
     /// Where the server listens, ports known.
@@ -120,16 +123,21 @@ impl Server {
             () = shutdown => stop.cancel(),
         }
         let mut result = Ok(());
-        let drained = shutdown::drain(async { result = serving.await }, self.config.drain_grace).await;
+        let finished = async {
+            result = serving.await;
+            if let Some(format) = &self.format {
+                format.finish().await;
+            }
+        };
+        let drained = shutdown::drain(finished, self.config.drain_grace).await;
         info!(drained, "stopped");
         result
     }
 }
 
-fn catalogs(config: &Config) -> engine::Result<Vec<Arc<dyn Catalog>>> {
-    let format = Arc::new(DeltaFormat::default());
+fn catalogs(config: &Config, format: &Arc<DeltaFormat>) -> engine::Result<Vec<Arc<dyn Catalog>>> {
     let open = |catalog: &crate::config::CatalogConfig| {
-        let catalog = DirectoryCatalog::open(&catalog.name, &catalog.path, Arc::clone(&format) as _)?;
+        let catalog = DirectoryCatalog::open(&catalog.name, &catalog.path, Arc::clone(format) as _)?;
         Ok(Arc::new(catalog) as Arc<dyn Catalog>)
     };
     config.catalogs.iter().map(open).collect()

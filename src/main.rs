@@ -17,6 +17,9 @@ use deltaport::{
 use tracing::error;
 use tracing_subscriber::EnvFilter;
 
+/// The server's own events; the Delta kernel tells of every log replay at level info.
+const LOG_DEFAULT: &str = "warn,deltaport=info,deltaport_transports=info";
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     init_log();
@@ -66,8 +69,7 @@ fn announce(server: &Server) -> io::Result<()> {
 }
 
 fn init_log() {
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("info,buoyant_kernel=warn,delta_kernel=warn"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG_DEFAULT));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
 }
 

@@ -37,10 +37,9 @@ fn fault(name: &str) -> Option<String> {
         Some(format!("has {} bytes; at most {NAME_BYTES_MAX} are possible", name.len()))
     } else if name.starts_with('.') {
         Some("starts with a dot; such directories are not part of a catalog".to_owned())
-    } else if let Some(bad) = name.chars().find(|c| matches!(c, '/' | '\\') || c.is_control()) {
-        Some(format!("holds {bad:?}; slashes, backslashes and control characters are not possible"))
     } else {
-        None
+        let bad = name.chars().find(|c| matches!(c, '/' | '\\') || c.is_control());
+        bad.map(|bad| format!("holds {bad:?}; slashes, backslashes and control characters are not possible"))
     }
 }
 

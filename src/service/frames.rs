@@ -214,9 +214,9 @@ mod tests {
 
     use super::*;
 
-    fn encoded(frame: Frame) -> FlightData {
+    fn encoded(frame: &Frame) -> FlightData {
         let mut out = BytesMut::new();
-        let padding = header_padding(&frame, frame.body_len());
+        let padding = header_padding(frame, frame.body_len());
         put_bytes_field(APP_METADATA_FIELD, &[&frame.app_metadata], 0, &mut out);
         put_bytes_field(DATA_HEADER_FIELD, &[&frame.header], padding, &mut out);
         if frame.body_len() > 0 {
@@ -240,7 +240,7 @@ mod tests {
             let (mut encoder, schema_frame) = FrameEncoder::new(&schema).expect("schema");
             let first = encoder.batch(&batch).expect("frame").with_metadata(vec![0x81; rows as usize % 13]);
             let second = encoder.batch(&batch).expect("frame");
-            let stream = [encoded(schema_frame), encoded(first), encoded(second)];
+            let stream = [encoded(&schema_frame), encoded(&first), encoded(&second)];
             let batches = arrow_flight::utils::flight_data_to_batches(&stream).expect("batches");
             assert_eq!(batches, [batch.clone(), batch]);
         }
@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn metadata_alone_is_a_message_without_header() {
-        let data = encoded(Frame::metadata(vec![1, 2, 3]));
+        let data = encoded(&Frame::metadata(vec![1, 2, 3]));
         assert!(data.data_header.is_empty() && data.data_body.is_empty());
         assert_eq!(&data.app_metadata[..], [1, 2, 3]);
     }
