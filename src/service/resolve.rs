@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tonic::metadata::{KeyAndValueRef, MetadataMap};
 
-use super::{Airport, status::Answer, transactions::TableName};
+use super::{Airport, action::client_columns, status::Answer, transactions::TableName};
 use crate::{
     catalog::Catalog,
     engine::{Error, Snapshot, Table},
@@ -40,7 +40,7 @@ impl Airport {
         let name = TableName::from(table_ref);
         let transaction = context.transaction_id.as_deref();
         let snapshot = self.transactions.snapshot(transaction, &name, table.as_ref()).await?;
-        if Shape::of(&snapshot.schema()) == table_ref.shape {
+        if Shape::of(&client_columns(&snapshot.schema())) == table_ref.shape {
             Ok(Resolved { name, catalog, table, snapshot })
         } else {
             Err(changed_shape(&name).into())
