@@ -1,3 +1,4 @@
 //! One integration binary: a single link keeps the build lean.
 
+mod sql;
 mod tidy;
