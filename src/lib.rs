@@ -23,4 +23,13 @@
 //! - One SQL statement is one commit or none, and it is durable before it is acknowledged.
 //! - Every queue and retry has a bound.
 
+pub mod app;
+pub mod catalog;
+pub mod cli;
+pub mod config;
+pub mod delta;
+pub mod demo;
 pub mod engine;
+pub mod protocol;
+pub mod service;
+pub mod shutdown;

@@ -4,9 +4,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use delta_kernel::actions::deletion_vector::DeletionVectorDescriptor;
 use object_store::path::Path;
+use percent_encoding::percent_decode_str;
+use url::Url;
 
 /// A live Add action: one Parquet file, and which of its rows are deleted.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct DataFile {
     /// Where it lies below the table's root, percent-decoding of the log's path done.
     pub(crate) path: Path,
@@ -18,4 +20,96 @@ pub(crate) struct DataFile {
     pub(crate) stats_json: Option<Arc<str>>,
     /// Which rows are deleted.
     pub(crate) deletion_vector: Option<DeletionVectorDescriptor>,
+}
+
+/// What makes two file actions speak of the same logical file: path and deletion vector
+/// (PROTOCOL.md, "Action Reconciliation"). Ordered by path.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct FileKey {
+    path: Path,
+    deletion_vector: Option<String>,
+}
+
+impl FileKey {
+    pub(crate) fn new(path: Path, deletion_vector: Option<&DeletionVectorDescriptor>) -> Self {
+        Self { path, deletion_vector: deletion_vector.map(DeletionVectorDescriptor::unique_id) }
+    }
+}
+
+impl DataFile {
+    /// The file's identity within a version.
+    pub(crate) fn key(&self) -> FileKey {
+        FileKey::new(self.path.clone(), self.deletion_vector.as_ref())
+    }
+}
+
+/// A data file whose path we cannot follow.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PathError {
+    /// Shallow clones do this.
+    #[error("data file '{0}' lies outside the table's directory, which is not offered")]
+    Outside(String),
+    /// Not a path below the table.
+    #[error("'{0}' is not the path of a data file")]
+    Invalid(String),
+}
+
+/// The place of a data file below the table at `root`, from the log's `path`: a percent-encoded URI, relative to
+/// the table or absolute (PROTOCOL.md, "Add File and Remove File").
+pub(crate) fn data_path(root: &Url, encoded: &str) -> Result<Path, PathError> {
+    let invalid = || PathError::Invalid(encoded.to_owned());
+    let relative = match absolute(root, encoded) {
+        Some(url) => {
+            url.as_str().strip_prefix(root.as_str()).ok_or_else(|| PathError::Outside(encoded.to_owned()))?.to_owned()
+        }
+        None => encoded.to_owned(),
+    };
+    let decoded = percent_decode_str(&relative).decode_utf8().map_err(|_| invalid())?;
+    match Path::parse(decoded) {
+        Ok(path) if !path.as_ref().is_empty() => Ok(path),
+        _ => Err(invalid()),
+    }
+}
+
+/// The URL of an absolute `path`; a scheme is only believed when a slash follows it, as `p=12:30` may be a
+/// directory.
+fn absolute(root: &Url, path: &str) -> Option<Url> {
+    let has_scheme = path.split_once(":/").is_some_and(|(scheme, _)| {
+        scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+            && scheme.chars().all(|char| char.is_ascii_alphanumeric() || "+-.".contains(char))
+    });
+    (has_scheme || path.starts_with('/')).then(|| root.join(path).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(encoded: &str) -> Result<String, PathError> {
+        data_path(&Url::parse("file:///lake/a%20b/").unwrap(), encoded).map(String::from)
+    }
+
+    #[test]
+    fn paths_are_decoded_once() {
+        assert_eq!(path("part-0.parquet").unwrap(), "part-0.parquet");
+        assert_eq!(path("p=a%20b/c%2541.parquet").unwrap(), "p=a b/c%41.parquet");
+        assert_eq!(path("p=12:30/%C3%BC.parquet").unwrap(), "p=12:30/ü.parquet");
+        assert_eq!(path("p=x#1?/a.parquet").unwrap(), "p=x#1?/a.parquet");
+    }
+
+    #[test]
+    fn absolute_paths_count_when_they_lie_in_the_table() {
+        assert_eq!(path("file:///lake/a%20b/p=1/x%20y.parquet").unwrap(), "p=1/x y.parquet");
+        assert_eq!(path("/lake/a%20b/x.parquet").unwrap(), "x.parquet");
+        for outside in ["file:///lake/other/x.parquet", "s3://bucket/x.parquet", "/etc/passwd", "file:/lake/x"] {
+            assert!(matches!(path(outside), Err(PathError::Outside(_))), "{outside}");
+        }
+    }
+
+    #[test]
+    fn paths_never_leave_the_table() {
+        for escaping in ["../x.parquet", "a/../../x", "%2e%2e/x", "a/./b", "", "/", "file:///lake/a%20b/../x", "%ff"] {
+            assert!(path(escaping).is_err(), "{escaping}");
+        }
+    }
 }

@@ -1,10 +1,37 @@
 //! Delta Lake behind the engine's seam: the only module that names deltalake, the kernel or Parquet.
 //!
-//! - `schema`: Delta's types and columns as Arrow, column mapping included.
-//! - `file`: one data file of a version, as the log describes it.
-//! - `store`, `log`, `snapshot`, `format`: where tables lie, their commits, their versions.
+//! - `format`: [`DeltaFormat`], the way in.
+//! - `schema`, `create_schema`: Delta's types and columns as Arrow and back, column mapping included.
+//! - `features`, `definition`: what a table needs of its readers and writers, and what it is.
+//! - `store`, `durable`, `log`, `actions`: where tables lie, their commits, and what those say.
+//! - `file`, `index`, `replay`, `version`: data files, and all of a version's, read at once or commit by commit.
+//! - `table`, `snapshot`: one table's versions, and one version behind the seam.
+//! - `create`, `commit`, `commit_info`, `checkpoint`: what is written to logs.
 //! - `scan`: pruning, reading and deletion vectors.
-//! - `write`: encoding, statistics, appends and commits.
+//! - `write`: encoding, statistics and appends.
 
+mod actions;
+mod checkpoint;
+mod commit;
+mod commit_info;
+mod create;
+mod create_schema;
+mod definition;
+mod durable;
+mod features;
 mod file;
+#[cfg(test)]
+mod fixtures;
+mod format;
+mod index;
+mod log;
+mod replay;
+mod scan;
 mod schema;
+mod snapshot;
+mod store;
+mod table;
+mod version;
+mod write;
+
+pub use format::DeltaFormat;

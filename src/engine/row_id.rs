@@ -1,6 +1,11 @@
 //! Row ids: which row of which file of which snapshot.
 
-use arrow::datatypes::{DataType, Field, Fields};
+use std::sync::Arc;
+
+use arrow::{
+    array::{ArrayRef, Int32Array, Int64Array, StructArray},
+    datatypes::{DataType, Field, Fields},
+};
 
 /// The name of the row id column. The client finds it by its metadata and sends it back under this name
 /// (`storage/airport_delete.cpp`).
@@ -28,6 +33,13 @@ impl RowId {
             Field::new("file", DataType::Int32, false),
             Field::new("position", DataType::Int64, false),
         ])
+    }
+
+    /// A column of `count` row ids that all name row 0 of file 0: for a reader that only counts them.
+    pub fn zeros(count: usize) -> ArrayRef {
+        let wide: ArrayRef = Arc::new(Int64Array::new(vec![0; count].into(), None));
+        let file: ArrayRef = Arc::new(Int32Array::new(vec![0; count].into(), None));
+        Arc::new(StructArray::new(Self::fields(), vec![Arc::clone(&wide), file, wide], None))
     }
 }
 

@@ -16,6 +16,9 @@ pub trait TableFormat: Debug + Send + Sync + 'static {
     /// Handles of one location share what they have cached.
     fn table(&self, location: &Url) -> Result<Arc<dyn Table>>;
 
+    /// Whether a table stands at `location`, a local directory: one look-up that reads nothing of it.
+    fn exists(&self, location: &Url) -> bool;
+
     /// Makes an empty table at `location`, durably, as its version 0.
     ///
     /// # Errors

@@ -1,0 +1,118 @@
+//! The command line.
+
+use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+use deltaport_transports::Endpoint;
+
+use crate::config::{CatalogConfig, Config, LISTEN_DEFAULT};
+
+/// Serves Delta tables to DuckDB over its Airport extension.
+#[derive(Debug, Parser)]
+#[command(name = "deltaport", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve one or more directories of Delta tables.
+    Serve {
+        /// A directory; its last component names the catalog.
+        dir: Option<PathBuf>,
+        /// A catalog by name; may be repeated.
+        #[arg(long = "catalog", value_name = "NAME=PATH", value_parser = parse_catalog)]
+        catalogs: Vec<CatalogConfig>,
+        /// How to serve them.
+        #[command(flatten)]
+        options: ServeOptions,
+    },
+    /// Make a small sample lake if there is none, and serve it.
+    Demo {
+        /// Where the lake is made.
+        #[arg(default_value = "lake")]
+        dir: PathBuf,
+        /// How to serve it.
+        #[command(flatten)]
+        options: ServeOptions,
+    },
+}
+
+/// How to serve.
+#[derive(Debug, Args)]
+pub struct ServeOptions {
+    /// Where to listen: tcp://HOST:PORT or unix:///PATH; may be repeated.
+    #[arg(long, value_name = "ENDPOINT", default_value = LISTEN_DEFAULT)]
+    pub listen: Vec<Endpoint>,
+    /// Permission bits of Unix sockets, octal; 660 admits the group.
+    #[arg(long, value_name = "MODE", default_value = "600", value_parser = parse_mode)]
+    pub socket_mode: u32,
+    /// Seconds that running calls may go on after SIGTERM.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub drain_grace_seconds: u64,
+    /// The most streams one scan is split into [default: twice the cores].
+    #[arg(long, value_name = "N")]
+    pub scan_streams_max: Option<NonZeroUsize>,
+}
+
+impl ServeOptions {
+    /// The settings for these catalogs.
+    pub fn config(self, catalogs: Vec<CatalogConfig>) -> Config {
+        let mut config = Config::new(catalogs, self.listen);
+        config.socket_mode = self.socket_mode;
+        config.drain_grace = Duration::from_secs(self.drain_grace_seconds);
+        if let Some(streams_max) = self.scan_streams_max {
+            config.limits.scan_streams_max = streams_max;
+        }
+        config
+    }
+}
+
+/// The catalog that a directory is: named by its last component, wherever `.` and links lead.
+///
+/// # Errors
+/// If the path is no directory, or its name is not UTF-8.
+pub fn catalog_of(dir: PathBuf) -> Result<CatalogConfig, String> {
+    let real = dir.canonicalize().map_err(|e| format!("{}: {e}", dir.display()))?;
+    match real.file_name().and_then(|name| name.to_str()) {
+        Some(name) => Ok(CatalogConfig { name: name.to_owned(), path: dir }),
+        None => Err(format!("{} has no name to attach; use --catalog NAME={}", dir.display(), dir.display())),
+    }
+}
+
+fn parse_catalog(text: &str) -> Result<CatalogConfig, String> {
+    match text.split_once('=') {
+        Some((name, path)) if !name.is_empty() && !path.is_empty() => {
+            Ok(CatalogConfig { name: name.to_owned(), path: path.into() })
+        }
+        _ => Err("expected NAME=PATH, for example sales=/data/sales".to_owned()),
+    }
+}
+
+fn parse_mode(text: &str) -> Result<u32, String> {
+    u32::from_str_radix(text, 8)
+        .ok()
+        .filter(|mode| mode & !0o777 == 0)
+        .ok_or_else(|| "expected permission bits in octal, for example 660".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn catalogs_and_modes_are_checked() {
+        assert_eq!(parse_catalog("a=/x=y").map(|c| c.path), Ok(PathBuf::from("/x=y")));
+        assert!(parse_catalog("=x").is_err() && parse_catalog("x").is_err() && parse_catalog("x=").is_err());
+        assert_eq!(parse_mode("600"), Ok(0o600));
+        assert!(parse_mode("1777").is_err() && parse_mode("9").is_err());
+    }
+}

@@ -1,0 +1,179 @@
+//! What one commit changes, read from its JSON.
+//!
+//! Only what moves a snapshot forward: protocol, metadata, files. Everything else in a commit (commitInfo, txn,
+//! cdc, domainMetadata, and kinds that some table feature adds) is passed over unread. Whatever is not understood
+//! is an error, which a caller answers by loading the version afresh.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use delta_kernel::actions::{Metadata, Protocol, deletion_vector::DeletionVectorDescriptor};
+use serde::Deserialize;
+use url::Url;
+
+use super::file::{DataFile, FileKey, PathError, data_path};
+
+/// The changes of one commit, or of several in a row.
+#[derive(Debug, Default)]
+pub(crate) struct CommitChanges {
+    /// The new protocol.
+    pub(crate) protocol: Option<Protocol>,
+    /// The new metadata.
+    pub(crate) metadata: Option<Metadata>,
+    /// Files that are no longer part of the table.
+    pub(crate) removed: Vec<FileKey>,
+    /// Files that now are.
+    pub(crate) added: Vec<Arc<DataFile>>,
+}
+
+/// Why a commit could not be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CommitError {
+    /// Not the JSON that the protocol describes.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// A file outside the table.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// A deletion vector that cannot be one.
+    #[error("deletion vector of '{path}': {source}")]
+    DeletionVector {
+        /// The data file, as the log names it.
+        path: String,
+        /// What is wrong.
+        source: delta_kernel::Error,
+    },
+}
+
+/// Reads a commit of the table at `root`.
+pub(crate) fn parse_commit(root: &Url, bytes: &[u8]) -> Result<CommitChanges, CommitError> {
+    let mut changes = CommitChanges::default();
+    for line in serde_json::Deserializer::from_slice(bytes).into_iter::<Line>() {
+        let Line { add, remove, meta_data, protocol } = line?;
+        changes.protocol = protocol.or(changes.protocol);
+        changes.metadata = meta_data.or(changes.metadata);
+        if let Some(add) = add {
+            changes.added.push(Arc::new(add.into_file(root)?));
+        }
+        if let Some(remove) = remove {
+            changes.removed.push(remove.into_key(root)?);
+        }
+    }
+    Ok(changes)
+}
+
+/// One line of a commit: an object with one key, the action's kind (PROTOCOL.md, "Actions").
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Line {
+    add: Option<AddLine>,
+    remove: Option<RemoveLine>,
+    meta_data: Option<Metadata>,
+    protocol: Option<Protocol>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AddLine {
+    path: String,
+    size: u64,
+    #[serde(default)]
+    partition_values: BTreeMap<String, Option<String>>,
+    stats: Option<String>,
+    deletion_vector: Option<DeletionVectorLine>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RemoveLine {
+    path: String,
+    deletion_vector: Option<DeletionVectorLine>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DeletionVectorLine {
+    storage_type: String,
+    path_or_inline_dv: String,
+    offset: Option<i32>,
+    size_in_bytes: i32,
+    cardinality: i64,
+}
+
+impl AddLine {
+    fn into_file(self, root: &Url) -> Result<DataFile, CommitError> {
+        Ok(DataFile {
+            path: data_path(root, &self.path)?,
+            size_bytes: self.size,
+            partition_values: self.partition_values,
+            stats_json: self.stats.map(Arc::from),
+            deletion_vector: descriptor(&self.path, self.deletion_vector)?,
+        })
+    }
+}
+
+impl RemoveLine {
+    fn into_key(self, root: &Url) -> Result<FileKey, CommitError> {
+        let vector = descriptor(&self.path, self.deletion_vector)?;
+        Ok(FileKey::new(data_path(root, &self.path)?, vector.as_ref()))
+    }
+}
+
+fn descriptor(path: &str, line: Option<DeletionVectorLine>) -> Result<Option<DeletionVectorDescriptor>, CommitError> {
+    let read = |line: DeletionVectorLine| {
+        let storage = line.storage_type.parse()?;
+        let DeletionVectorLine { path_or_inline_dv, offset, size_in_bytes, cardinality, .. } = line;
+        DeletionVectorDescriptor::try_new(storage, path_or_inline_dv, offset, size_in_bytes, cardinality)
+    };
+    line.map(read).transpose().map_err(|source| CommitError::DeletionVector { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn root() -> Url {
+        Url::parse("file:///lake/t/").unwrap()
+    }
+
+    #[test]
+    fn reads_what_moves_a_snapshot_and_passes_over_the_rest() {
+        let commit = br#"
+            {"commitInfo":{"timestamp":1,"operation":"WRITE","readVersion":-1,"operationParameters":["odd"]}}
+            {"protocol":{"minReaderVersion":1,"minWriterVersion":2}}
+            {"add":{"path":"p=a%2520b/x%20y.parquet","partitionValues":{"p":"a b","q":null},"size":7,
+                    "modificationTime":1,"dataChange":true,"stats":"{\"numRecords\":3}","tags":null,
+                    "deletionVector":{"storageType":"u","pathOrInlineDv":"vBn[lx{q8@P<9BNH/isA","offset":1,
+                                      "sizeInBytes":36,"cardinality":2}}}
+            {"remove":{"path":"old.parquet","dataChange":true}}
+            {"txn":{"appId":"x","version":1}}
+            {"somethingNew":{"deeply":["unknown"]}}
+        "#;
+        let changes = parse_commit(&root(), commit).unwrap();
+        assert_eq!(changes.protocol.unwrap().min_writer_version(), 2);
+        assert!(changes.metadata.is_none());
+        let [file] = &changes.added[..] else { panic!("one file was added") };
+        assert_eq!(file.path.as_ref(), "p=a%20b/x y.parquet");
+        assert_eq!(file.size_bytes, 7);
+        assert_eq!(file.partition_values["p"].as_deref(), Some("a b"));
+        assert_eq!(file.partition_values["q"], None);
+        assert_eq!(file.stats_json.as_deref(), Some(r#"{"numRecords":3}"#));
+        assert_eq!(file.deletion_vector.as_ref().unwrap().cardinality, 2);
+        assert_eq!(changes.removed, [FileKey::new("old.parquet".into(), None)]);
+    }
+
+    #[test]
+    fn what_is_not_understood_is_an_error() {
+        for broken in [
+            r#"{"add":{"path":"a","size":-1}}"#,
+            r#"{"add":{"size":1}}"#,
+            r#"{"add":{"path":"../a","size":1}}"#,
+            r#"{"add":{"path":"a","size":1,"deletionVector":{"storageType":"?","pathOrInlineDv":"","sizeInBytes":1,"cardinality":1}}}"#,
+            r#"{"remove":"a"}"#,
+            r#"{"metaData":{}}"#,
+            r#"{"add":{"path":"a","si"#,
+            "[1]",
+        ] {
+            assert!(parse_commit(&root(), broken.as_bytes()).is_err(), "{broken}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! The Delta schema of a new table, and whether its column names need column mapping.
+
+use std::collections::HashSet;
+
+use arrow::datatypes::{DataType, Field, Fields, Schema, TimeUnit};
+use delta_kernel::{
+    schema::{ArrayType, DataType as DeltaType, DecimalType, MapType, PrimitiveType, StructField, StructType},
+    table_features::assign_column_mapping_metadata,
+};
+
+use super::schema::UTC;
+use crate::engine::{Error, Result};
+
+/// Characters a column name may hold only under column mapping: Spark refuses to write them into Parquet
+/// (PROTOCOL.md, "Column Mapping"; Delta's `SchemaUtils.checkFieldNames`).
+const NEED_MAPPING: [char; 10] = [' ', ',', ';', '{', '}', '(', ')', '\n', '\t', '='];
+
+/// How deep types may nest. The schema is JSON in JSON, and parsers of it (serde_json's default is 128 levels)
+/// need about four levels for each of ours.
+const NESTING_LEVELS_MAX: usize = 24;
+
+/// What a new table's metadata says of its columns.
+#[derive(Debug)]
+pub(crate) struct NewSchema {
+    /// The columns; with ids and physical names if they are mapped.
+    pub(crate) columns: StructType,
+    /// The highest column id, if columns are mapped by name.
+    pub(crate) column_id_max: Option<i64>,
+    /// Whether a column is timestampNtz, which is a table feature.
+    pub(crate) timestamp_ntz: bool,
+}
+
+impl NewSchema {
+    /// Refuses, by the names of column and type, what Delta cannot keep exactly.
+    pub(crate) fn try_new(schema: &Schema, partition_columns: &[String]) -> Result<Self> {
+        if schema.fields().is_empty() {
+            return Err(Error::InvalidArgument("a table needs at least one column".to_owned()));
+        }
+        let columns = struct_type(schema.fields(), "", 0)?;
+        check_partitioning(schema, partition_columns)?;
+        let timestamp_ntz = any_field(schema.fields(), &|field| {
+            matches!(field.data_type(), DataType::Timestamp(TimeUnit::Microsecond, None))
+        });
+        if !any_field(schema.fields(), &|field| field.name().contains(NEED_MAPPING)) {
+            return Ok(Self { columns, column_id_max: None, timestamp_ntz });
+        }
+        let mut column_id_max = 0;
+        let columns = assign_column_mapping_metadata(&columns, &mut column_id_max, false)
+            .map_err(|error| Error::internal("cannot give the columns ids", error))?;
+        Ok(Self { columns, column_id_max: Some(column_id_max), timestamp_ntz })
+    }
+}
+
+fn struct_type(fields: &Fields, path: &str, level: usize) -> Result<StructType> {
+    let mut seen = HashSet::new();
+    let converted = fields.iter().map(|field| {
+        let path = join(path, field.name());
+        if field.name().is_empty() {
+            return Err(Error::InvalidArgument(format!("column '{path}' has an empty name")));
+        }
+        // Delta's column names are case-insensitive.
+        if !seen.insert(field.name().to_lowercase()) {
+            return Err(Error::InvalidArgument(format!("column '{path}' is there twice (names differ in case only)")));
+        }
+        Ok(StructField::new(field.name(), delta_type(field.data_type(), &path, level)?, field.is_nullable()))
+    });
+    let converted = converted.collect::<Result<Vec<_>>>()?;
+    StructType::try_new(converted).map_err(|error| Error::internal("cannot make the table's schema", error))
+}
+
+fn delta_type(data_type: &DataType, path: &str, level: usize) -> Result<DeltaType> {
+    if let Some(primitive) = primitive_type(data_type, path)? {
+        return Ok(DeltaType::Primitive(primitive));
+    }
+    let level = level + 1;
+    if level > NESTING_LEVELS_MAX {
+        return Err(Error::Unsupported(format!(
+            "column '{path}' nests deeper than {NESTING_LEVELS_MAX} levels, which is the most that is offered"
+        )));
+    }
+    let child = |field: &Field| delta_type(field.data_type(), &join(path, field.name()), level);
+    match data_type {
+        DataType::Struct(fields) if !fields.is_empty() => Ok(struct_type(fields, path, level)?.into()),
+        DataType::List(element) => Ok(ArrayType::new(child(element)?, element.is_nullable()).into()),
+        DataType::Map(entries, _) => match entries.data_type() {
+            DataType::Struct(pair) if pair.len() == 2 => {
+                Ok(MapType::new(child(&pair[0])?, child(&pair[1])?, pair[1].is_nullable()).into())
+            }
+            _ => Err(refused(path, data_type)),
+        },
+        _ => Err(refused(path, data_type)),
+    }
+}
+
+/// `None` if the type is not primitive.
+fn primitive_type(data_type: &DataType, path: &str) -> Result<Option<PrimitiveType>> {
+    Ok(Some(match data_type {
+        DataType::Boolean => PrimitiveType::Boolean,
+        DataType::Int8 => PrimitiveType::Byte,
+        DataType::Int16 => PrimitiveType::Short,
+        DataType::Int32 => PrimitiveType::Integer,
+        DataType::Int64 => PrimitiveType::Long,
+        DataType::Float32 => PrimitiveType::Float,
+        DataType::Float64 => PrimitiveType::Double,
+        DataType::Decimal128(precision, scale) => {
+            let decimal = u8::try_from(*scale).ok().and_then(|scale| DecimalType::try_new(*precision, scale).ok());
+            PrimitiveType::Decimal(decimal.ok_or_else(|| refused(path, data_type))?)
+        }
+        DataType::Utf8 => PrimitiveType::String,
+        DataType::Binary => PrimitiveType::Binary,
+        DataType::Date32 => PrimitiveType::Date,
+        DataType::Timestamp(TimeUnit::Microsecond, Some(zone)) if zone.as_ref() == UTC => PrimitiveType::Timestamp,
+        DataType::Timestamp(TimeUnit::Microsecond, None) => PrimitiveType::TimestampNtz,
+        _ => return Ok(None),
+    }))
+}
+
+fn check_partitioning(schema: &Schema, partition_columns: &[String]) -> Result<()> {
+    let mut seen = HashSet::new();
+    for name in partition_columns {
+        let Some((_, field)) = schema.fields().find(name) else {
+            return Err(Error::InvalidArgument(format!("partition column '{name}' is not a column of the table")));
+        };
+        if !seen.insert(name) {
+            return Err(Error::InvalidArgument(format!("partition column '{name}' is named twice")));
+        }
+        if field.data_type().is_nested() {
+            return Err(Error::InvalidArgument(format!(
+                "partition column '{name}' has type {}; only plain types can partition a table",
+                field.data_type()
+            )));
+        }
+    }
+    if partition_columns.len() == schema.fields().len() {
+        return Err(Error::InvalidArgument("a table needs at least one column that does not partition it".to_owned()));
+    }
+    Ok(())
+}
+
+fn any_field(fields: &Fields, wanted: &dyn Fn(&Field) -> bool) -> bool {
+    fields.iter().any(|field| {
+        wanted(field)
+            || match field.data_type() {
+                DataType::Struct(inner) => any_field(inner, wanted),
+                DataType::List(inner) | DataType::Map(inner, _) => {
+                    any_field(&Fields::from(vec![inner.clone()]), wanted)
+                }
+                _ => false,
+            }
+    })
+}
+
+fn refused(path: &str, data_type: &DataType) -> Error {
+    Error::Unsupported(format!("column '{path}' has type {data_type}, which a Delta table cannot keep exactly"))
+}
+
+fn join(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+//! What a table is at a version, files aside: its protocol, its metadata and what follows from them.
+
+use std::sync::Arc;
+
+use delta_kernel::{
+    actions::{Metadata, Protocol},
+    expressions::ColumnName,
+    table_configuration::TableConfiguration,
+    table_features::get_any_level_column_physical_name,
+    table_properties::DataSkippingNumIndexedCols,
+};
+
+use super::{
+    features,
+    schema::{TableSchema, check_types},
+    store::kernel_root,
+    write::StatsColumns,
+};
+use crate::engine::{Error, Result};
+
+/// Commits between checkpoints unless the table says otherwise (`delta.checkpointInterval`). Spark's default is
+/// 10, delta-rs's 100; checkpoints of many-file tables cost more than reading a hundred small commits.
+const CHECKPOINT_INTERVAL_DEFAULT: u64 = 100;
+
+/// A readable table's protocol and metadata.
+#[derive(Debug)]
+pub(crate) struct Definition {
+    config: TableConfiguration,
+    schema: Arc<TableSchema>,
+}
+
+impl Definition {
+    /// # Errors
+    /// `Unsupported` if the table needs something that is not offered, by its name.
+    pub(crate) fn try_new(table: &str, protocol: Protocol, metadata: Metadata) -> Result<Self> {
+        features::check_read(table, &protocol)?;
+        if metadata.format_provider() != "parquet" {
+            let provider = metadata.format_provider();
+            return Err(Error::Unsupported(format!(
+                "table '{table}' keeps its data as {provider}; parquet is offered"
+            )));
+        }
+        check_types(table, metadata.schema_string())?;
+        // The root and the version play no part in what is asked of it here.
+        let config = TableConfiguration::try_new(metadata, protocol, kernel_root(), 0)
+            .map_err(|error| Error::internal(format!("the log of table '{table}' describes no valid table"), error))?;
+        features::check_read_schema(table, &config.logical_schema())?;
+        let schema = Arc::new(TableSchema::try_new(&config)?);
+        Ok(Self { config, schema })
+    }
+
+    /// The definition after a commit that changes protocol or metadata.
+    pub(crate) fn changed(&self, table: &str, protocol: Option<Protocol>, metadata: Option<Metadata>) -> Result<Self> {
+        let protocol = protocol.unwrap_or_else(|| self.protocol().clone());
+        Self::try_new(table, protocol, metadata.unwrap_or_else(|| self.metadata().clone()))
+    }
+
+    pub(crate) fn protocol(&self) -> &Protocol {
+        self.config.protocol()
+    }
+
+    pub(crate) fn metadata(&self) -> &Metadata {
+        self.config.metadata()
+    }
+
+    pub(crate) fn schema(&self) -> &Arc<TableSchema> {
+        &self.schema
+    }
+
+    /// Refuses an append that the table's features make unsafe.
+    pub(crate) fn check_append(&self, table: &str) -> Result<()> {
+        features::check_append(table, &self.config)
+    }
+
+    /// Commits between checkpoints.
+    pub(crate) fn checkpoint_interval(&self) -> u64 {
+        self.config.table_properties().checkpoint_interval.map_or(CHECKPOINT_INTERVAL_DEFAULT, std::num::NonZero::get)
+    }
+
+    /// Which columns get statistics.
+    pub(crate) fn stats_columns(&self) -> StatsColumns {
+        let properties = self.config.table_properties();
+        let indexed_columns_max = match properties.data_skipping_num_indexed_cols.unwrap_or_default() {
+            DataSkippingNumIndexedCols::AllColumns => None,
+            DataSkippingNumIndexedCols::NumColumns(count) => Some(usize::try_from(count).unwrap_or(usize::MAX)),
+        };
+        let named = properties.data_skipping_stats_columns.as_ref();
+        let named = named.map(|columns| columns.iter().filter_map(|column| self.physical_name(column)).collect());
+        StatsColumns { indexed_columns_max, named }
+    }
+
+    /// `None` if there is no such column: the property is not checked when it is set.
+    fn physical_name(&self, column: &ColumnName) -> Option<String> {
+        let (schema, mode) = (self.config.logical_schema(), self.config.column_mapping_mode());
+        let physical = get_any_level_column_physical_name(&schema, column, mode).ok()?;
+        Some(physical.path().join("."))
+    }
+}
+
+impl PartialEq for Definition {
+    fn eq(&self, other: &Self) -> bool {
+        self.protocol() == other.protocol() && self.metadata() == other.metadata()
+    }
+}

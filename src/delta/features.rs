@@ -1,0 +1,187 @@
+//! Which table features this server reads, and which it may append to.
+//!
+//! The protocol's rule is strict: a reader or writer that does not know a listed feature must stay away. A known
+//! feature that a table lists but does not use asks nothing, and most tables list more than they use, so the
+//! checks look at use wherever use can be seen. Source: Delta's PROTOCOL.md, "Table Features" and "Requirements
+//! for Writers".
+
+use delta_kernel::{
+    actions::Protocol,
+    schema::{ColumnMetadataKey, DataType, StructField, StructType},
+    table_configuration::TableConfiguration,
+    table_features::TableFeature,
+};
+
+use crate::engine::{Error, Result};
+
+/// The newest protocol there is: versions above it say nothing we could check.
+const READER_VERSION_MAX: i32 = 3;
+const WRITER_VERSION_MAX: i32 = 7;
+
+/// Refuses a table that cannot be read right, by the feature's name.
+pub(crate) fn check_read(table: &str, protocol: &Protocol) -> Result<()> {
+    if protocol.min_reader_version() > READER_VERSION_MAX {
+        let version = protocol.min_reader_version();
+        return Err(Error::Unsupported(format!(
+            "table '{table}' needs Delta reader version {version}; versions up to {READER_VERSION_MAX} are offered"
+        )));
+    }
+    match protocol.reader_features().unwrap_or_default().iter().find(|feature| !is_readable(feature)) {
+        Some(feature) => Err(Error::Unsupported(format!(
+            "table '{table}' needs the table feature '{feature}', which is not offered for reading"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a schema in which the use of a readable feature cannot be served.
+pub(crate) fn check_read_schema(table: &str, schema: &StructType) -> Result<()> {
+    // Files written before the change hold the old type; nothing here widens them.
+    match first_field_with(schema, &ColumnMetadataKey::TypeChanges) {
+        Some(column) => Err(Error::Unsupported(format!(
+            "column '{column}' of table '{table}' has changed its type (table feature '{}'), which is not offered",
+            TableFeature::TypeWidening
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses an append that the table's features or constraints make unsafe, by the name of what stands in the way.
+pub(crate) fn check_append(table: &str, config: &TableConfiguration) -> Result<()> {
+    let version = config.protocol().min_writer_version();
+    if version > WRITER_VERSION_MAX {
+        return Err(Error::Unsupported(format!(
+            "table '{table}' needs Delta writer version {version}; versions up to {WRITER_VERSION_MAX} are offered"
+        )));
+    }
+    writer_features(config.protocol()).iter().try_for_each(|feature| check_append_feature(table, config, feature))
+}
+
+/// Features whose reading is implemented, or that only concern types the schema check refuses by themselves.
+fn is_readable(feature: &TableFeature) -> bool {
+    matches!(
+        feature,
+        TableFeature::ColumnMapping
+            | TableFeature::DeletionVectors
+            | TableFeature::TimestampWithoutTimezone
+            | TableFeature::V2Checkpoint
+            // Asks something of VACUUM only.
+            | TableFeature::VacuumProtocolCheck
+            // Served while unused: `check_read_schema` and the schema's types see the use.
+            | TableFeature::TypeWidening
+            | TableFeature::TypeWideningPreview
+            | TableFeature::VariantType
+            | TableFeature::VariantTypePreview
+            | TableFeature::VariantShredding
+            | TableFeature::VariantShreddingPreview
+    )
+}
+
+/// The features a writer must respect; versions before 7 imply theirs.
+fn writer_features(protocol: &Protocol) -> Vec<TableFeature> {
+    const IMPLIED: [(i32, TableFeature); 7] = [
+        (2, TableFeature::AppendOnly),
+        (2, TableFeature::Invariants),
+        (3, TableFeature::CheckConstraints),
+        (4, TableFeature::ChangeDataFeed),
+        (4, TableFeature::GeneratedColumns),
+        (5, TableFeature::ColumnMapping),
+        (6, TableFeature::IdentityColumns),
+    ];
+    match protocol.writer_features() {
+        Some(listed) => listed.to_vec(),
+        None => IMPLIED
+            .into_iter()
+            .filter(|(since, _)| *since <= protocol.min_writer_version())
+            .map(|(_, feature)| feature)
+            .collect(),
+    }
+}
+
+fn check_append_feature(table: &str, config: &TableConfiguration, feature: &TableFeature) -> Result<()> {
+    let properties = config.table_properties();
+    match feature {
+        // An append deletes nothing and needs no change files: readers derive inserts from the Add.
+        TableFeature::AppendOnly | TableFeature::ChangeDataFeed => Ok(()),
+        // An append touches no domain.
+        TableFeature::DomainMetadata => Ok(()),
+        readable if is_readable(readable) => Ok(()),
+        TableFeature::Invariants => refuse_column_with(table, config, &ColumnMetadataKey::Invariants, "an invariant"),
+        TableFeature::GeneratedColumns => {
+            refuse_column_with(table, config, &ColumnMetadataKey::GenerationExpression, "a generation expression")
+        }
+        TableFeature::IdentityColumns => {
+            refuse_column_with(table, config, &ColumnMetadataKey::IdentityStart, "identity values")
+        }
+        TableFeature::AllowColumnDefaults => {
+            refuse_column_with(table, config, &ColumnMetadataKey::CurrentDefault, "a default")
+        }
+        TableFeature::CheckConstraints => refuse_constraint(table, config),
+        TableFeature::InCommitTimestamp => refuse_if(properties.enable_in_commit_timestamps, table, feature),
+        TableFeature::IcebergCompatV1 => refuse_if(properties.enable_iceberg_compat_v1, table, feature),
+        TableFeature::IcebergCompatV2 => refuse_if(properties.enable_iceberg_compat_v2, table, feature),
+        TableFeature::IcebergCompatV3 => refuse_if(properties.enable_iceberg_compat_v3, table, feature),
+        // Supported is enough to ask for row ids in every Add, unless suspended.
+        TableFeature::RowTracking => refuse_if(Some(properties.row_tracking_suspended != Some(true)), table, feature),
+        other => refuse_if(Some(true), table, other),
+    }
+}
+
+fn refuse_if(in_use: Option<bool>, table: &str, feature: &TableFeature) -> Result<()> {
+    if in_use != Some(true) {
+        return Ok(());
+    }
+    Err(Error::Unsupported(format!(
+        "table '{table}' uses the table feature '{feature}', which is not offered for writing"
+    )))
+}
+
+fn refuse_constraint(table: &str, config: &TableConfiguration) -> Result<()> {
+    const PREFIX: &str = "delta.constraints.";
+    match config.metadata().configuration().iter().find_map(|(key, sql)| Some((key.strip_prefix(PREFIX)?, sql))) {
+        Some((name, sql)) => Err(Error::Unsupported(format!(
+            "table '{table}' has the CHECK constraint '{name}' ({sql}), which cannot be checked here"
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn refuse_column_with(table: &str, config: &TableConfiguration, key: &ColumnMetadataKey, what: &str) -> Result<()> {
+    match first_field_with(&config.logical_schema(), key) {
+        Some(column) => Err(Error::Unsupported(format!(
+            "column '{column}' of table '{table}' has {what} ({}), which is not offered for writing",
+            key.as_ref()
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// The dotted name of the first field, nested ones too, that carries a metadata key.
+fn first_field_with(schema: &StructType, key: &ColumnMetadataKey) -> Option<String> {
+    schema.fields().find_map(|field| field_with(field, key))
+}
+
+fn field_with(field: &StructField, key: &ColumnMetadataKey) -> Option<String> {
+    if field.get_config_value(key).is_some() {
+        return Some(field.name().clone());
+    }
+    let nested = nested_structs(field.data_type()).into_iter().find_map(|inner| first_field_with(inner, key))?;
+    Some(format!("{}.{nested}", field.name()))
+}
+
+/// The structs directly below a type, through arrays and maps.
+fn nested_structs(data_type: &DataType) -> Vec<&StructType> {
+    match data_type {
+        DataType::Struct(inner) => vec![inner.as_ref()],
+        DataType::Array(array) => nested_structs(array.element_type()),
+        DataType::Map(map) => {
+            let mut found = nested_structs(map.key_type());
+            found.extend(nested_structs(map.value_type()));
+            found
+        }
+        DataType::Primitive(_) | DataType::Variant(_) => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+use serde_json::{Value, json};
+
+use crate::{
+    delta::fixtures::{definition, features, field, field_with, metadata, protocol},
+    engine::{Error, Result},
+};
+
+/// What reading (`Err`), or else appending, says of a table.
+fn verdict(protocol: &Value, fields: &Value, configuration: &Value) -> Result<Result<()>> {
+    Ok(definition(protocol, &metadata(fields, configuration))?.check_append("t"))
+}
+
+fn of_features(reader: &[&str], writer: &[&str], fields: &Value, configuration: &Value) -> Result<Result<()>> {
+    verdict(&features(reader, writer), fields, configuration)
+}
+
+fn plain() -> Value {
+    json!([field("x", json!("long"))])
+}
+
+fn with(key: &str, value: &Value) -> Value {
+    let inner = json!({"type":"struct","fields":[field_with("y", json!("long"), json!({ key: value }))]});
+    json!([field("x", json!({"type":"array","elementType":inner,"containsNull":true}))])
+}
+
+#[track_caller]
+fn refused(outcome: Result<()>, named: &str) {
+    match outcome {
+        Err(Error::Unsupported(text)) => assert!(text.contains(named), "{text}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn features_that_are_read_and_appended_to() {
+    for feature in ["columnMapping", "deletionVectors", "timestampNtz", "v2Checkpoint", "vacuumProtocolCheck"] {
+        of_features(&[feature], &[feature], &plain(), &json!({})).unwrap().unwrap();
+    }
+    // Listed and not used.
+    for feature in ["typeWidening", "typeWidening-preview", "variantType", "variantShredding-preview"] {
+        of_features(&[feature], &[feature], &plain(), &json!({})).unwrap().unwrap();
+    }
+}
+
+#[test]
+fn features_that_cannot_be_read_are_refused_by_name() {
+    for feature in ["catalogManaged", "catalogOwned-preview", "geospatial", "adaptiveMetadata-preview", "tomorrow"] {
+        refused(of_features(&[feature], &[feature], &plain(), &json!({})).map(drop), feature);
+    }
+    refused(verdict(&protocol(4, 8), &plain(), &json!({})).map(drop), "reader version 4");
+}
+
+#[test]
+fn a_column_that_changed_its_type_is_refused() {
+    let changes = json!([{ "fromType": "integer", "toType": "long" }]);
+    let outcome = of_features(&["typeWidening"], &["typeWidening"], &with("delta.typeChanges", &changes), &json!({}));
+    refused(outcome.map(drop), "column 'x.y'");
+}
+
+#[test]
+fn writer_features_that_ask_nothing_of_an_append() {
+    for feature in ["appendOnly", "changeDataFeed", "domainMetadata"] {
+        let used = json!({"delta.appendOnly": "true", "delta.enableChangeDataFeed": "true"});
+        of_features(&[], &[feature], &plain(), &used).unwrap().unwrap();
+    }
+    // Listed and not used.
+    for feature in [
+        "invariants",
+        "checkConstraints",
+        "generatedColumns",
+        "identityColumns",
+        "allowColumnDefaults",
+        "inCommitTimestamp",
+        "icebergCompatV1",
+        "icebergCompatV2",
+    ] {
+        of_features(&[], &[feature], &plain(), &json!({})).unwrap().unwrap();
+    }
+    of_features(&[], &["rowTracking"], &plain(), &json!({"delta.rowTrackingSuspended": "true"})).unwrap().unwrap();
+}
+
+#[test]
+fn writer_features_in_use_are_refused_by_name() {
+    let used = |key: &str| json!({ key: "true" });
+    for (feature, configuration) in [
+        ("inCommitTimestamp", used("delta.enableInCommitTimestamps")),
+        ("icebergCompatV1", used("delta.enableIcebergCompatV1")),
+        ("rowTracking", json!({})),
+        ("clustering", json!({})),
+        ("materializePartitionColumns", json!({})),
+        ("tomorrow", json!({})),
+    ] {
+        refused(of_features(&[], &[feature], &plain(), &configuration).unwrap(), feature);
+    }
+}
+
+#[test]
+fn columns_with_rules_are_refused_by_name_at_any_depth() {
+    for (version, feature, key) in [
+        (2, "invariants", "delta.invariants"),
+        (4, "generatedColumns", "delta.generationExpression"),
+        (6, "identityColumns", "delta.identity.start"),
+    ] {
+        let fields = with(key, &json!("1"));
+        refused(verdict(&protocol(1, version), &fields, &json!({})).unwrap(), "column 'x.y'");
+        refused(of_features(&[], &[feature], &fields, &json!({})).unwrap(), key);
+        // Without the feature the metadata binds nobody.
+        verdict(&protocol(1, version - 1), &fields, &json!({})).unwrap().unwrap();
+        of_features(&[], &["appendOnly"], &fields, &json!({})).unwrap().unwrap();
+    }
+    let default = with("CURRENT_DEFAULT", &json!("1"));
+    refused(of_features(&[], &["allowColumnDefaults"], &default, &json!({})).unwrap(), "CURRENT_DEFAULT");
+}
+
+#[test]
+fn constraints_are_refused_by_name() {
+    let configuration = json!({"delta.constraints.positive": "x > 0"});
+    refused(verdict(&protocol(1, 3), &plain(), &configuration).unwrap(), "'positive' (x > 0)");
+    refused(of_features(&[], &["checkConstraints"], &plain(), &configuration).unwrap(), "'positive' (x > 0)");
+    verdict(&protocol(1, 2), &plain(), &configuration).unwrap().unwrap();
+}
+
+#[test]
+fn versions_imply_features_and_have_an_end() {
+    for version in 1..=6 {
+        verdict(&protocol(1, version), &plain(), &json!({})).unwrap().unwrap();
+    }
+    refused(verdict(&protocol(1, 8), &plain(), &json!({})).unwrap(), "writer version 8");
+}
+
+#[test]
+fn data_in_another_format_is_refused() {
+    let mut orc = metadata(&plain(), &json!({}));
+    orc["metaData"]["format"]["provider"] = json!("orc");
+    refused(definition(&protocol(1, 2), &orc).map(drop), "orc");
+}

@@ -1,0 +1,151 @@
+//! What tests of this module share: a lake in a temporary directory, and logs written by hand.
+
+use std::{fs, path::PathBuf, sync::Arc};
+
+use arrow::datatypes::{DataType, Field, Schema};
+use deltalake_core::kernel::Add;
+use serde_json::{Value, json};
+use url::Url;
+
+use super::{
+    checkpoint::Background,
+    definition::Definition,
+    file::DataFile,
+    log::{LOG_DIRECTORY, commit_name},
+    snapshot::DeltaSnapshot,
+    store::TableStore,
+    table::DeltaTable,
+};
+use crate::engine::{Result, TableSpec};
+
+/// A directory of tables, removed when dropped.
+pub(crate) struct Lake {
+    directory: tempfile::TempDir,
+}
+
+impl Lake {
+    pub(crate) fn new() -> Self {
+        Self { directory: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn path(&self, table: &str) -> PathBuf {
+        self.directory.path().join(table)
+    }
+
+    pub(crate) fn location(&self, table: &str) -> Url {
+        Url::from_directory_path(self.path(table)).unwrap()
+    }
+
+    /// A handle with a cache of its own, as another process would have.
+    pub(crate) fn table(&self, table: &str) -> Arc<DeltaTable> {
+        let store = TableStore::open(&self.location(table)).unwrap();
+        Arc::new(DeltaTable::new(store, Arc::new(Background::default())))
+    }
+
+    pub(crate) fn commit_path(&self, table: &str, version: u64) -> PathBuf {
+        self.path(table).join(LOG_DIRECTORY).join(commit_name(version))
+    }
+
+    /// Writes a commit by hand.
+    pub(crate) fn write(&self, table: &str, version: u64, actions: &[Value]) {
+        let path = self.commit_path(table, version);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let lines: Vec<_> = actions.iter().map(Value::to_string).collect();
+        fs::write(path, lines.join("\n")).unwrap();
+    }
+
+    /// Writes version 0 of a table with one column `x` by hand.
+    pub(crate) fn write_table(&self, table: &str) {
+        self.write(table, 0, &[protocol(1, 2), metadata(&json!([field("x", json!("long"))]), &json!({}))]);
+    }
+
+    /// The Add of a new, empty data file.
+    pub(crate) fn data_file(&self, table: &str, path: &str, rows: u64) -> Add {
+        let file = self.path(table).join(path);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, "").unwrap();
+        Add {
+            path: path.to_owned(),
+            size: 10,
+            modification_time: 1,
+            data_change: true,
+            stats: Some(json!({ "numRecords": rows }).to_string()),
+            ..Add::default()
+        }
+    }
+}
+
+/// The newest version of a table as a snapshot.
+pub(crate) async fn newest(table: &Arc<DeltaTable>) -> Result<DeltaSnapshot> {
+    Ok(DeltaSnapshot::new(table.clone(), table.newest().await?))
+}
+
+/// The live files of a snapshot, by value.
+pub(crate) async fn files(snapshot: &DeltaSnapshot) -> Vec<DataFile> {
+    snapshot.files().await.unwrap().files().iter().map(|file| DataFile::clone(file)).collect()
+}
+
+/// The paths of the live files, in their order.
+pub(crate) async fn paths(snapshot: &DeltaSnapshot) -> Vec<String> {
+    files(snapshot).await.into_iter().map(|file| file.path.into()).collect()
+}
+
+/// A spec of unpartitioned, nullable columns.
+pub(crate) fn spec(columns: &[(&str, DataType)]) -> TableSpec {
+    let fields: Vec<_> = columns.iter().map(|(name, data_type)| Field::new(*name, data_type.clone(), true)).collect();
+    TableSpec { schema: Arc::new(Schema::new(fields)), partition_columns: Vec::new(), description: None }
+}
+
+/// A legacy protocol.
+pub(crate) fn protocol(reader: i32, writer: i32) -> Value {
+    json!({ "protocol": { "minReaderVersion": reader, "minWriterVersion": writer } })
+}
+
+/// A protocol of table features.
+pub(crate) fn features(reader: &[&str], writer: &[&str]) -> Value {
+    json!({ "protocol": {
+        "minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": reader, "writerFeatures": writer,
+    } })
+}
+
+/// Metadata of an unpartitioned table, always with the same id.
+pub(crate) fn metadata(fields: &Value, configuration: &Value) -> Value {
+    json!({ "metaData": {
+        "id": "a-table",
+        "format": { "provider": "parquet", "options": {} },
+        "schemaString": json!({ "type": "struct", "fields": fields }).to_string(),
+        "partitionColumns": [],
+        "configuration": configuration,
+        "createdTime": 1,
+    } })
+}
+
+/// A nullable field of a schema's JSON.
+pub(crate) fn field(name: &str, data_type: Value) -> Value {
+    field_with(name, data_type, json!({}))
+}
+
+/// A nullable field with metadata.
+#[allow(clippy::needless_pass_by_value, reason = "callers make the values in place")]
+pub(crate) fn field_with(name: &str, data_type: Value, metadata: Value) -> Value {
+    json!({ "name": name, "type": data_type, "nullable": true, "metadata": metadata })
+}
+
+/// An Add by hand.
+pub(crate) fn add(path: &str, size: u64) -> Value {
+    let stats = json!({ "numRecords": size }).to_string();
+    json!({ "add": {
+        "path": path, "partitionValues": {}, "size": size, "modificationTime": 1, "dataChange": true, "stats": stats,
+    } })
+}
+
+/// A Remove by hand.
+pub(crate) fn remove(path: &str) -> Value {
+    json!({ "remove": { "path": path, "dataChange": true, "deletionTimestamp": 1 } })
+}
+
+/// A definition from protocol and metadata actions.
+pub(crate) fn definition(protocol: &Value, metadata: &Value) -> Result<Definition> {
+    let protocol = serde_json::from_value(protocol["protocol"].clone()).unwrap();
+    Definition::try_new("t", protocol, serde_json::from_value(metadata["metaData"].clone()).unwrap())
+}

@@ -1,0 +1,98 @@
+//! Delta Lake as a table format of the engine.
+
+use std::{
+    fmt,
+    num::NonZeroUsize,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use lru::LruCache;
+use url::Url;
+
+use super::{checkpoint::Background, create, snapshot::DeltaSnapshot, store::TableStore, table::DeltaTable};
+use crate::engine::{Result, Snapshot, Table, TableFormat, TableSpec};
+
+/// Opens and makes Delta tables, and remembers what it knows of those in use.
+pub struct DeltaFormat {
+    tables: Mutex<LruCache<Url, Arc<DeltaTable>>>,
+    background: Arc<Background>,
+}
+
+impl DeltaFormat {
+    /// How many tables are remembered unless told otherwise: a table's file list takes about a kilobyte a file,
+    /// and a forgotten table only costs reading its log again.
+    pub const TABLES_CACHED_MAX: NonZeroUsize = NonZeroUsize::new(4096).expect("is not zero");
+
+    /// A format that remembers at most `tables_cached_max` tables, those used last.
+    pub fn new(tables_cached_max: NonZeroUsize) -> Self {
+        Self { tables: Mutex::new(LruCache::new(tables_cached_max)), background: Arc::default() }
+    }
+
+    /// Waits for what goes on behind finished calls (checkpoints). For a shutdown, after the last call.
+    pub async fn finish(&self) {
+        self.background.finish().await;
+    }
+
+    fn open(&self, location: &Url) -> Result<Arc<DeltaTable>> {
+        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(table) = tables.get(location) {
+            return Ok(table.clone());
+        }
+        let table = Arc::new(DeltaTable::new(TableStore::open(location)?, self.background.clone()));
+        tables.put(location.clone(), table.clone());
+        Ok(table)
+    }
+}
+
+#[async_trait]
+impl TableFormat for DeltaFormat {
+    fn table(&self, location: &Url) -> Result<Arc<dyn Table>> {
+        Ok(Arc::new(TableHandle(self.open(location)?)))
+    }
+
+    fn exists(&self, location: &Url) -> bool {
+        location.to_file_path().is_ok_and(|root| root.join("_delta_log").is_dir())
+    }
+
+    async fn create(&self, location: &Url, spec: &TableSpec) -> Result<Arc<dyn Snapshot>> {
+        let table = self.open(location)?;
+        create::create(table.store(), table.log(), spec).await?;
+        TableHandle(table).snapshot().await
+    }
+
+    fn forget(&self, location: &Url) {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner).pop(location);
+    }
+}
+
+impl Default for DeltaFormat {
+    fn default() -> Self {
+        Self::new(Self::TABLES_CACHED_MAX)
+    }
+}
+
+impl fmt::Debug for DeltaFormat {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner).len();
+        formatter.debug_struct("DeltaFormat").field("tables", &tables).finish_non_exhaustive()
+    }
+}
+
+/// A table of the format; snapshots keep their table.
+#[derive(Debug)]
+struct TableHandle(Arc<DeltaTable>);
+
+#[async_trait]
+impl Table for TableHandle {
+    async fn snapshot(&self) -> Result<Arc<dyn Snapshot>> {
+        Ok(Arc::new(DeltaSnapshot::new(self.0.clone(), self.0.newest().await?)))
+    }
+
+    async fn snapshot_at(&self, version: u64) -> Result<Arc<dyn Snapshot>> {
+        Ok(Arc::new(DeltaSnapshot::new(self.0.clone(), self.0.at(version).await?)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+//! A version of a table behind the engine's seam.
+
+use std::{fmt, num::NonZeroUsize, sync::Arc};
+
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+
+use super::{
+    commit::AppendCommit,
+    definition::Definition,
+    index::FileIndex,
+    scan::{self, ScanSource},
+    table::DeltaTable,
+    version::Version,
+    write::{self, AppendTarget},
+};
+use crate::engine::{Append, ReadPart, ReadPlan, ReadStream, Result, ScanRequest, Snapshot};
+
+/// A version and the table it is one of. It stays whole however the table moves on.
+#[derive(Clone)]
+pub(crate) struct DeltaSnapshot {
+    table: Arc<DeltaTable>,
+    version: Arc<Version>,
+}
+
+impl DeltaSnapshot {
+    pub(crate) fn new(table: Arc<DeltaTable>, version: Arc<Version>) -> Self {
+        Self { table, version }
+    }
+
+    pub(crate) fn table(&self) -> &Arc<DeltaTable> {
+        &self.table
+    }
+
+    pub(crate) fn definition(&self) -> &Arc<Definition> {
+        self.version.definition()
+    }
+
+    /// The live files, in the order of their ordinals; loaded once per version.
+    pub(crate) async fn files(&self) -> Result<&Arc<FileIndex>> {
+        self.version.files(self.table.store(), self.table.log()).await
+    }
+}
+
+#[async_trait]
+impl Snapshot for DeltaSnapshot {
+    fn version(&self) -> u64 {
+        self.version.number()
+    }
+
+    fn schema(&self) -> SchemaRef {
+        self.definition().schema().logical.clone()
+    }
+
+    fn description(&self) -> Option<String> {
+        self.definition().metadata().description().map(str::to_owned)
+    }
+
+    async fn row_count(&self) -> Result<Option<u64>> {
+        Ok(scan::row_count(self.files().await?.files()))
+    }
+
+    async fn plan(&self, request: &ScanRequest, parts_max: NonZeroUsize) -> Result<ReadPlan> {
+        let files = self.files().await?.files();
+        Ok(scan::plan(files, self.definition().schema(), request, parts_max))
+    }
+
+    async fn read(&self, request: &ScanRequest, part: &ReadPart) -> Result<ReadStream> {
+        let store = self.table.store();
+        let source = ScanSource {
+            store: store.objects().clone(),
+            table_root: store.location().clone(),
+            local_root: store.local_root().map(Into::into),
+            version: self.version.number(),
+            files: self.files().await?.files().clone(),
+            schema: self.definition().schema().clone(),
+        };
+        scan::read(source, request, part)
+    }
+
+    async fn append(&self) -> Result<Box<dyn Append>> {
+        let store = self.table.store();
+        self.definition().check_append(store.name())?;
+        write::begin_append(AppendTarget {
+            store: store.objects().clone(),
+            local_root: store.local_root().map(Into::into),
+            schema: self.definition().schema().clone(),
+            stats_columns: self.definition().stats_columns(),
+            base: Arc::new(self.clone()),
+            commit: Box::new(AppendCommit::new(self.clone())),
+        })
+    }
+}
+
+impl fmt::Debug for DeltaSnapshot {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let location = self.table.store().location().as_str();
+        formatter
+            .debug_struct("DeltaSnapshot")
+            .field("table", &location)
+            .field("version", &self.version.number())
+            .finish()
+    }
+}

@@ -1,0 +1,177 @@
+//! One version of a table, as the table's cache keeps it: definition at once, files when first needed.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use delta_kernel::SnapshotRef;
+use tokio::sync::OnceCell;
+
+use super::{
+    actions::CommitChanges,
+    definition::Definition,
+    index::FileIndex,
+    log::{CommitIdentity, Log},
+    replay::{Replayed, replay_files},
+    store::TableStore,
+};
+use crate::engine::{Error, Result};
+
+/// How many commits may lie between a version and the one that its files would be derived from. It bounds what
+/// a table that is only ever written to keeps of its commits.
+const DERIVED_COMMITS_MAX: usize = 100;
+
+/// A version; never changes but for what it has loaded.
+#[derive(Debug)]
+pub(crate) struct Version {
+    number: u64,
+    identity: Option<CommitIdentity>,
+    definition: Arc<Definition>,
+    files: OnceCell<Arc<FileIndex>>,
+    origin: Mutex<Origin>,
+}
+
+/// Where the files of a version that has not loaded them come from.
+#[derive(Debug, Clone)]
+enum Origin {
+    /// From the whole log; the kernel's snapshot saves listing it again.
+    Log(Option<SnapshotRef>),
+    /// From those of an earlier version. While a table is written to faster than its files can be listed, this
+    /// is what makes one listing do for all readers.
+    Version { earlier: Arc<Version>, changes: Arc<CommitChanges>, distance: usize },
+}
+
+impl Version {
+    /// A version that was read from nothing.
+    pub(crate) fn replayed(replayed: Replayed) -> Self {
+        let Replayed { version, identity, definition, kernel } = replayed;
+        Self::new(version, identity, definition, OnceCell::new(), Origin::Log(Some(kernel)))
+    }
+
+    fn new(
+        number: u64,
+        identity: Option<CommitIdentity>,
+        definition: Arc<Definition>,
+        files: OnceCell<Arc<FileIndex>>,
+        origin: Origin,
+    ) -> Self {
+        Self { number, identity, definition, files, origin: Mutex::new(origin) }
+    }
+
+    /// The version after this one; `None` if the commit says something this way of advancing does not
+    /// understand: load it from nothing.
+    pub(crate) fn next(
+        self: &Arc<Self>,
+        table: &str,
+        changes: CommitChanges,
+        identity: Option<CommitIdentity>,
+    ) -> Result<Option<Self>> {
+        let definition = match (&changes.protocol, &changes.metadata) {
+            (None, None) => self.definition.clone(),
+            (protocol, metadata) => Arc::new(self.definition.changed(table, protocol.clone(), metadata.clone())?),
+        };
+        let (files, origin) = match self.files.get() {
+            Some(files) => match files.apply(&changes) {
+                Ok(files) => (OnceCell::new_with(Some(Arc::new(files))), Origin::Log(None)),
+                Err(_) => return Ok(None),
+            },
+            None => (OnceCell::new(), self.origin_of_next(changes)),
+        };
+        Ok(Some(Self::new(self.number + 1, identity, definition, files, origin)))
+    }
+
+    fn origin_of_next(self: &Arc<Self>, changes: CommitChanges) -> Origin {
+        let distance = match &*self.origin.lock().unwrap_or_else(PoisonError::into_inner) {
+            Origin::Log(_) => 1,
+            Origin::Version { distance, .. } => distance + 1,
+        };
+        if distance > DERIVED_COMMITS_MAX {
+            return Origin::Log(None);
+        }
+        Origin::Version { earlier: self.clone(), changes: Arc::new(changes), distance }
+    }
+
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Which file is the version's commit; `None` if it has been cleaned behind a checkpoint.
+    pub(crate) fn identity(&self) -> Option<&CommitIdentity> {
+        self.identity.as_ref()
+    }
+
+    pub(crate) fn definition(&self) -> &Arc<Definition> {
+        &self.definition
+    }
+
+    /// The live files, loaded once.
+    ///
+    /// # Errors
+    /// `FailedPrecondition` if the table was dropped and made again since the version was opened.
+    pub(crate) async fn files(&self, store: &TableStore, log: &Log) -> Result<&Arc<FileIndex>> {
+        let files = self.files.get_or_try_init(|| self.load(store, log)).await?;
+        // Lets go of the versions before.
+        *self.origin.lock().unwrap_or_else(PoisonError::into_inner) = Origin::Log(None);
+        Ok(files)
+    }
+
+    async fn load(&self, store: &TableStore, log: &Log) -> Result<Arc<FileIndex>> {
+        let kernel = match self.origin() {
+            Origin::Log(kernel) => kernel,
+            Origin::Version { earlier, changes, .. } => match derive(earlier, changes, store, log).await {
+                Some(files) => return Ok(Arc::new(files)),
+                None => None,
+            },
+        };
+        self.load_from_log(store, log, kernel).await
+    }
+
+    async fn load_from_log(
+        &self,
+        store: &TableStore,
+        log: &Log,
+        kernel: Option<SnapshotRef>,
+    ) -> Result<Arc<FileIndex>> {
+        let files = replay_files(store, self.number, kernel).await;
+        // Checked afterwards, and before a failure is believed: the log may have changed under the reading.
+        if self.identity.is_some() && log.identity(self.number).await? != self.identity {
+            return Err(Error::FailedPrecondition(format!(
+                "version {} of table '{}' is no longer there: the table was replaced or its log was cleaned",
+                self.number,
+                store.name()
+            )));
+        }
+        Ok(Arc::new(files?))
+    }
+
+    fn origin(&self) -> Origin {
+        self.origin.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The files after `changes` to those of `earlier`; `None` if they cannot be had this way.
+async fn derive(
+    mut earlier: Arc<Version>,
+    changes: Arc<CommitChanges>,
+    store: &TableStore,
+    log: &Log,
+) -> Option<FileIndex> {
+    let mut commits = vec![changes];
+    let first = loop {
+        match (earlier.files.get(), earlier.origin()) {
+            (Some(files), _) => break files.clone(),
+            (None, Origin::Version { earlier: before, changes, .. }) => {
+                commits.push(changes);
+                earlier = before;
+            }
+            (None, Origin::Log(kernel)) => {
+                let loaded = earlier.files.get_or_try_init(|| earlier.load_from_log(store, log, kernel)).await;
+                break loaded.ok()?.clone();
+            }
+        }
+    };
+    let (last, rest) = commits.split_first()?;
+    let mut files = first;
+    for changes in rest.iter().rev() {
+        files = Arc::new(files.apply(changes).ok()?);
+    }
+    files.apply(last).ok()
+}

@@ -1,0 +1,173 @@
+//! The files of an append on their way into a version: made, made durable, and removed unless they got there.
+
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    io,
+    path::{Path as FsPath, PathBuf},
+    sync::Arc,
+};
+
+use futures::{StreamExt, stream};
+use object_store::{ObjectStore, ObjectStoreExt, path::Path};
+use tokio::runtime::Handle;
+
+use super::{
+    sink::{Sink, Upload},
+    sync::Syncer,
+};
+
+/// How often a directory is made again that another append, which made it first, has just removed.
+const DIRECTORY_ATTEMPTS_MAX: usize = 8;
+/// Objects removed at once.
+const DELETES_MAX: usize = 8;
+
+/// Where a table's files go.
+#[derive(Debug, Clone)]
+pub(super) enum Place {
+    /// The table's root on a local disk.
+    Local(PathBuf),
+    /// A store rooted at the table's root.
+    Remote {
+        store: Arc<dyn ObjectStore>,
+        runtime: Handle,
+        /// Parts of one file that are sent at once.
+        parts_max: usize,
+    },
+}
+
+/// Every file and directory an append has made. Dropping it removes them in the background, unless they are kept.
+/// Blocking but for being dropped.
+#[derive(Debug)]
+pub(super) struct Staging {
+    place: Place,
+    /// Below the table's root.
+    files: Vec<String>,
+    /// Made by this append, outer ones first.
+    directories: Vec<PathBuf>,
+    syncer: Option<Syncer>,
+    kept: bool,
+}
+
+impl Staging {
+    pub(super) fn new(place: Place) -> Self {
+        Self { place, files: Vec::new(), directories: Vec::new(), syncer: None, kept: false }
+    }
+
+    /// Makes the file `path` (below the table's root, `/` between directories), and directories as needed.
+    pub(super) fn create(&mut self, path: &str) -> io::Result<Sink> {
+        let sink = match self.place.clone() {
+            Place::Local(root) => Sink::Local(Arc::new(self.create_local(&root, path)?)),
+            Place::Remote { store, runtime, parts_max } => {
+                let path = Path::parse(path).map_err(io::Error::other)?;
+                Sink::Remote(Box::new(Upload::new(store, path, runtime, parts_max)))
+            }
+        };
+        self.files.push(path.to_owned());
+        Ok(sink)
+    }
+
+    fn create_local(&mut self, root: &FsPath, path: &str) -> io::Result<File> {
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            self.create_directories(root, path)?;
+            match File::create_new(root.join(path)) {
+                Err(e) if e.kind() == io::ErrorKind::NotFound && attempts < DIRECTORY_ATTEMPTS_MAX => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn create_directories(&mut self, root: &FsPath, path: &str) -> io::Result<()> {
+        for (end, _) in path.match_indices('/') {
+            let directory = root.join(&path[..end]);
+            match fs::create_dir(&directory) {
+                Ok(()) => self.directories.push(directory),
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                // An outer directory was removed in between: the caller begins again.
+                Err(e) if e.kind() == io::ErrorKind::NotFound && end != path.find('/').unwrap_or(end) => return Ok(()),
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+
+    /// A file's last byte is written: begins to make it durable.
+    pub(super) fn written(&mut self, file: Option<Arc<File>>) -> io::Result<()> {
+        match file {
+            Some(file) => self.syncer.get_or_insert_with(Syncer::new).submit(file),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until every file is durable, and the entries of all directories down to it.
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        if let Some(syncer) = self.syncer.take() {
+            syncer.finish()?;
+        }
+        let Place::Local(root) = &self.place else { return Ok(()) };
+        let mut directories = BTreeSet::new();
+        for path in &self.files {
+            directories.insert("");
+            directories.extend(path.match_indices('/').map(|(end, _)| &path[..end]));
+        }
+        directories.into_iter().try_for_each(|directory| File::open(root.join(directory))?.sync_all())
+    }
+
+    /// The files belong to a version, or may: dropping this removes nothing any more.
+    pub(super) fn keep(&mut self) {
+        self.kept = true;
+    }
+
+    /// Removes every file, and every directory this append made that is empty now. What cannot be removed is left
+    /// to VACUUM, with a warning.
+    pub(super) fn remove(&mut self) {
+        // No thread may still hold a file open.
+        if let Some(syncer) = self.syncer.take() {
+            let _ = syncer.finish();
+        }
+        match &self.place {
+            Place::Local(root) => {
+                for path in self.files.drain(..) {
+                    warn_unless_gone(&path, fs::remove_file(root.join(&path)));
+                }
+                // Not empty means that another append uses it.
+                self.directories.drain(..).rev().for_each(|directory| drop(fs::remove_dir(directory)));
+            }
+            Place::Remote { store, runtime, .. } => {
+                let files = std::mem::take(&mut self.files);
+                runtime.block_on(stream::iter(files).for_each_concurrent(DELETES_MAX, |path| async move {
+                    let deleted = match Path::parse(&path) {
+                        Ok(location) => store.delete(&location).await.map_err(io::Error::from),
+                        Err(e) => Err(io::Error::other(e)),
+                    };
+                    warn_unless_gone(&path, deleted);
+                }));
+            }
+        }
+    }
+}
+
+fn warn_unless_gone(path: &str, removed: io::Result<()>) {
+    match removed {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!(path, error = %e, "could not remove a data file that belongs to no version");
+        }
+        _ => {}
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if self.kept || (self.files.is_empty() && self.directories.is_empty()) {
+            return;
+        }
+        // Not here: whoever drops it may be a task that must not block.
+        let mut rest = std::mem::replace(self, Self::new(self.place.clone()));
+        let spawned = std::thread::Builder::new().name("delta-unstage".to_owned()).spawn(move || rest.remove());
+        if let Err(e) = spawned {
+            tracing::warn!(error = %e, "could not start a thread to remove data files that belong to no version");
+        }
+    }
+}

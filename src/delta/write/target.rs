@@ -1,0 +1,64 @@
+//! What an append is begun with: where the table lies, its shape, and who commits.
+
+use std::{path::PathBuf, sync::Arc};
+
+use async_trait::async_trait;
+use deltalake_core::kernel::Add;
+use object_store::ObjectStore;
+
+use crate::{
+    delta::schema::TableSchema,
+    engine::{CommitOutcome, Result, Snapshot},
+};
+
+/// The table an append goes to, as one of its versions describes it.
+pub(crate) struct AppendTarget {
+    /// Rooted at the table's root.
+    pub(crate) store: Arc<dyn ObjectStore>,
+    /// The table's root when it lies on a local disk: then files are written and synced without the store.
+    pub(crate) local_root: Option<PathBuf>,
+    /// The columns.
+    pub(crate) schema: Arc<TableSchema>,
+    /// Which columns get statistics.
+    pub(crate) stats_columns: StatsColumns,
+    /// The version the append begins from; the answer of an append without rows.
+    pub(crate) base: Arc<dyn Snapshot>,
+    /// Adds the files to the log.
+    pub(crate) commit: Box<dyn CommitAdds>,
+}
+
+/// Adds data files to the log as one version.
+#[async_trait]
+pub(crate) trait CommitAdds: Send {
+    /// Commits `adds`, which hold `rows` rows together. The files are durable already; a path is the file's place
+    /// below the table's root, not yet percent-encoded (`Add` does that when it is serialised).
+    ///
+    /// # Errors
+    /// An error says that the version does not stand and never will: the files are then removed. Whoever cannot
+    /// tell says so with [`OutcomeUnknown`] as the error's source, and the files stay.
+    async fn commit(self: Box<Self>, adds: Vec<Add>, rows: u64) -> Result<CommitOutcome>;
+}
+
+/// The source of an `Internal` error after which a commit may stand or not. Files of such a commit must not be
+/// removed: if it stands, the table would be broken; if not, they are orphans that VACUUM takes.
+#[derive(Debug, thiserror::Error)]
+#[error("the commit may have succeeded or not: {0}")]
+pub(crate) struct OutcomeUnknown(#[source] pub(crate) Box<dyn std::error::Error + Send + Sync>);
+
+/// Which columns get minimum, maximum and null count in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StatsColumns {
+    /// `delta.dataSkippingNumIndexedCols`: the first so many columns, fields of structs counted one by one, partition
+    /// columns not at all; `None` (-1 in the table's properties) means all.
+    pub(crate) indexed_columns_max: Option<usize>,
+    /// `delta.dataSkippingStatsColumns` by physical names, fields of structs after a dot; takes precedence. A struct's
+    /// name stands for all its fields.
+    pub(crate) named: Option<Vec<String>>,
+}
+
+impl Default for StatsColumns {
+    /// 32 columns, Delta's own default.
+    fn default() -> Self {
+        Self { indexed_columns_max: Some(32), named: None }
+    }
+}

@@ -1,0 +1,13 @@
+//! DoAction: what is asked for ([`ActionRequest`]) and how it is answered ([`reply`]).
+
+mod ddl;
+pub mod reply;
+mod request;
+mod scan;
+
+pub use ddl::{CreateSchema, CreateTable, DropSchema, DropTable, OnConflict};
+pub use request::{ActionRequest, CatalogRequest};
+pub use scan::{AtClause, ColumnStatistics, Endpoints, FlightInfoRequest};
+
+#[cfg(test)]
+mod tests;

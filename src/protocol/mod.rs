@@ -1,0 +1,32 @@
+//! Airport on the wire: one typed struct per message, read from the client's own source.
+//!
+//! Pure: bytes and Arrow in, values and Arrow out. No I/O, no runtime, no tonic, no Delta. Where a struct names a
+//! `.cpp` or `.hpp` file, that file of the Airport client (`Query-farm/airport`, below `src/`) is where its fields
+//! were read.
+//!
+//! - [`action`]: what DoAction asks for and answers.
+//! - [`descriptor`], [`shape`]: which table, and which columns the client believes it has.
+//! - [`flight_info`]: a table as the client's catalog takes it.
+//! - [`filters`]: DuckDB's pushed-down expressions as the engine's predicates.
+//! - [`ticket`]: one part of a scan.
+//! - [`exchange`], [`headers`]: what surrounds the batches of a call.
+//! - [`types`]: DuckDB's Arrow as the engine's, and the schema of a scan's stream.
+//! - [`msgpack`], [`ipc`]: bounded decoding below all of them.
+
+pub mod action;
+pub mod descriptor;
+mod error;
+pub mod exchange;
+pub mod filters;
+pub mod flight_info;
+pub mod headers;
+pub mod ipc;
+pub mod msgpack;
+pub mod shape;
+pub mod ticket;
+pub mod types;
+
+pub use error::DecodeError;
+
+#[cfg(test)]
+mod golden;

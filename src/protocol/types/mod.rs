@@ -1,0 +1,17 @@
+//! DuckDB's Arrow as the engine's, and the schema of a scan's stream.
+//!
+//! DuckDB sends each type in one of several Arrow forms, chosen by its settings (`arrow_large_buffer_size`,
+//! `produce_arrow_string_view`, `arrow_output_list_view`, `arrow_lossless_conversion`, `arrow_output_version`;
+//! `arrow_converter.cpp`). The engine knows one form of each, and only types that Delta keeps exactly.
+
+mod canonical;
+mod conform;
+mod duckdb;
+mod scan;
+
+pub use canonical::{Unsupported, canonical_schema};
+pub use conform::{Conform, conform};
+pub use scan::{Projection, ScanShape};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,239 @@
+//! DoExchange: a statement's rows come in, one commit is made, its count goes back.
+//!
+//! The whole exchange lives in the answer's stream: when the client goes away the stream is dropped, and with it
+//! the append, which then removes what it had staged. Only the commit itself runs detached, because half a commit
+//! cannot be taken back.
+
+use std::{collections::HashMap, sync::Arc};
+
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use arrow_flight::{FlightData, FlightDescriptor, utils::flight_data_to_arrow_batch};
+use futures::{StreamExt, stream};
+use tonic::{Request, Response, Status, Streaming};
+
+use super::{
+    Airport,
+    frames::{Frame, FrameEncoder},
+    resolve::{self, Resolved},
+    router::FrameStream,
+    scan::encoding_failed,
+    status::{Answer, Failure, status},
+    transactions::TableName,
+};
+use crate::{
+    catalog::Catalog,
+    engine::{Append, CommitOutcome, Error, Snapshot},
+    protocol::{
+        descriptor::TableReference,
+        exchange::{Operation, acknowledgement},
+        headers::CallContext,
+        ipc::decode_schema_message,
+        types::Conform,
+    },
+};
+
+/// DoExchange.
+pub(super) async fn do_exchange(
+    airport: Arc<Airport>,
+    request: Request<Streaming<FlightData>>,
+) -> Result<Response<FrameStream>, Status> {
+    let context = resolve::context_of(request.metadata());
+    let insert = Insert::begin(airport, context, request.into_inner()).await.map_err(status)?;
+    Ok(Response::new(insert.into_stream()))
+}
+
+/// An INSERT under way.
+struct Insert {
+    input: Input,
+    append: Option<Box<dyn Append>>,
+    encoder: FrameEncoder,
+    schema_frame: Option<Frame>,
+    /// RETURNING: one reply batch for each input batch.
+    returning: bool,
+    rows: u64,
+    airport: Arc<Airport>,
+    transaction: Option<String>,
+    table: TableName,
+    fresh: Option<FreshTable>,
+}
+
+impl Insert {
+    /// Reads the opening messages, resolves the table they name and begins the append.
+    async fn begin(airport: Arc<Airport>, context: CallContext, messages: Streaming<FlightData>) -> Answer<Self> {
+        insert_only(context.operation()?)?;
+        let (descriptor, input) = Input::open(messages).await?;
+        let table_ref = TableReference::from_descriptor(&descriptor)?;
+        let Resolved { name, catalog, table: _, snapshot } = airport.resolve(&context, &table_ref).await?;
+        let fresh = context
+            .session_id
+            .as_deref()
+            .filter(|session| airport.fresh_tables.take(session, &name))
+            .map(|_| FreshTable { catalog, name: name.clone(), kept: false });
+        let input = input.for_table(snapshot.schema())?;
+        let (encoder, schema_frame) = FrameEncoder::new(&snapshot.schema()).map_err(encoding_failed)?;
+        Ok(Self {
+            input,
+            append: Some(snapshot.append().await?),
+            encoder,
+            schema_frame: Some(schema_frame),
+            returning: context.return_chunks,
+            rows: 0,
+            airport,
+            transaction: context.transaction_id,
+            table: name,
+            fresh,
+        })
+    }
+
+    fn into_stream(self) -> FrameStream {
+        let steps = stream::unfold(Some(self), |insert| async move {
+            let mut insert = insert?;
+            match insert.step().await {
+                Ok(Step::More(frame)) => Some((Ok(frame), Some(insert))),
+                Ok(Step::Last(frame)) => Some((Ok(frame), None)),
+                Err(failure) => Some((Err(status(failure)), None)),
+            }
+        });
+        steps.boxed()
+    }
+
+    /// Works until the client is owed a message.
+    async fn step(&mut self) -> Answer<Step> {
+        // The client waits for a schema before it sends rows, whether it wants rows back or not.
+        if let Some(frame) = self.schema_frame.take() {
+            return Ok(Step::More(frame));
+        }
+        while let Some(rows) = self.input.next().await? {
+            self.rows += rows.num_rows() as u64;
+            let reply = if self.returning { Some(self.encoder.batch(&rows).map_err(encoding_failed)?) } else { None };
+            if let Some(append) = &mut self.append {
+                append.write(rows).await?;
+            }
+            if let Some(frame) = reply {
+                return Ok(Step::More(frame));
+            }
+        }
+        let snapshot = self.commit().await?;
+        self.airport.transactions.advance(self.transaction.as_deref(), &self.table, &snapshot);
+        if let Some(fresh) = &mut self.fresh {
+            fresh.kept = true;
+        }
+        Ok(Step::Last(Frame::metadata(acknowledgement(self.rows).app_metadata)))
+    }
+
+    async fn commit(&mut self) -> Answer<Arc<dyn Snapshot>> {
+        let append = self.append.take().ok_or_else(|| Error::InvalidArgument("the exchange is over".to_owned()))?;
+        let commit = tokio::spawn(append.commit());
+        match commit.await.map_err(|e| Error::internal("committing", e))?? {
+            CommitOutcome::Committed(snapshot) => Ok(snapshot),
+            CommitOutcome::Conflict { reason } => {
+                Err(Error::Conflict(format!("INSERT into {} changed nothing: {reason}", self.table)).into())
+            }
+        }
+    }
+}
+
+enum Step {
+    More(Frame),
+    Last(Frame),
+}
+
+/// A table made by the same statement or transaction: unless kept, it is dropped again.
+struct FreshTable {
+    catalog: Arc<dyn Catalog>,
+    name: TableName,
+    kept: bool,
+}
+
+impl Drop for FreshTable {
+    fn drop(&mut self) {
+        if self.kept {
+            return;
+        }
+        let (catalog, name) = (Arc::clone(&self.catalog), self.name.clone());
+        tokio::spawn(async move {
+            if let Err(error) = remove_if_untouched(catalog.as_ref(), &name).await {
+                tracing::warn!(%error, table = %name, "the empty table of a failed CREATE TABLE AS stays");
+            }
+        });
+    }
+}
+
+/// Drops a table nobody has written to since it was made.
+async fn remove_if_untouched(catalog: &dyn Catalog, name: &TableName) -> crate::engine::Result<()> {
+    let table = catalog.table(&name.schema, &name.table).await?;
+    if table.snapshot().await?.version() == 0 {
+        catalog.drop_table(&name.schema, &name.table).await?;
+    }
+    Ok(())
+}
+
+/// The client's half of an exchange.
+struct Input {
+    messages: Streaming<FlightData>,
+    /// The columns as the client sends them.
+    wire_schema: SchemaRef,
+    /// From those to the table's.
+    conform: Conform,
+}
+
+impl Input {
+    /// Reads up to the schema. The first message may hold the descriptor alone.
+    async fn open(mut messages: Streaming<FlightData>) -> Answer<(FlightDescriptor, OpenInput)> {
+        let mut descriptor = None;
+        loop {
+            let message = messages.message().await.map_err(broken)?.ok_or_else(|| {
+                Failure::Malformed("the exchange ended before it named a table and a schema".to_owned())
+            })?;
+            descriptor = descriptor.or(message.flight_descriptor);
+            if !message.data_header.is_empty() {
+                let wire_schema = Arc::new(decode_schema_message("exchange", &message.data_header)?);
+                let descriptor =
+                    descriptor.ok_or_else(|| Failure::Malformed("the exchange names no table".to_owned()))?;
+                return Ok((descriptor, OpenInput { messages, wire_schema }));
+            }
+        }
+    }
+
+    /// The next rows, in the table's types; `None` after the client's half-close.
+    async fn next(&mut self) -> Answer<Option<RecordBatch>> {
+        while let Some(message) = self.messages.message().await.map_err(broken)? {
+            if message.data_header.is_empty() {
+                continue;
+            }
+            let rows = flight_data_to_arrow_batch(&message, Arc::clone(&self.wire_schema), &HashMap::new())
+                .map_err(|e| Failure::Malformed(format!("a record batch of the exchange: {e}")))?;
+            return Ok(Some(self.conform.apply(&rows)?));
+        }
+        Ok(None)
+    }
+}
+
+/// An input whose table is not resolved yet.
+struct OpenInput {
+    messages: Streaming<FlightData>,
+    wire_schema: SchemaRef,
+}
+
+impl OpenInput {
+    fn for_table(self, table_schema: SchemaRef) -> Answer<Input> {
+        let conform = Conform::new(Arc::clone(&self.wire_schema), table_schema)?;
+        Ok(Input { messages: self.messages, wire_schema: self.wire_schema, conform })
+    }
+}
+
+fn insert_only(operation: Operation) -> Answer<()> {
+    let statement = match operation {
+        Operation::Insert => return Ok(()),
+        Operation::Update => "UPDATE",
+        Operation::Delete => "DELETE",
+        Operation::TableFunctionInOut => "a table function",
+        Operation::ScalarFunction => "a scalar function",
+    };
+    Err(Failure::Unsupported(format!("{statement} is not offered; INSERT is")))
+}
+
+/// The client went away or broke the stream: nobody reads this answer, but the log may.
+fn broken(status: Status) -> Failure {
+    Failure::Broken(status)
+}
