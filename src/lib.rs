@@ -23,4 +23,5 @@
 //! - One SQL statement is one commit or none, and it is durable before it is acknowledged.
 //! - Every queue and retry has a bound.
 
+pub mod delta;
 pub mod engine;

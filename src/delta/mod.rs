@@ -7,4 +7,5 @@
 //! - `write`: encoding, statistics, appends and commits.
 
 mod file;
+mod scan;
 mod schema;
