@@ -64,8 +64,7 @@ impl Airport {
         let version = version_of(catalog.as_ref());
         let mut schemas = Vec::new();
         for schema in catalog.schemas().await? {
-            let tables = catalog.tables(&schema).await?;
-            let contents = Contents::of_schema(readable(catalog.as_ref(), &schema, tables).await)?;
+            let contents = contents_of(catalog.as_ref(), &schema).await?;
             schemas.push(SchemaListing {
                 name: schema,
                 description: String::new(),
@@ -84,6 +83,12 @@ impl Airport {
         let rows = snapshot.row_count().await?;
         Ok(table_info(&table_ref.catalog, &table_ref.schema, &table_ref.table, snapshot.as_ref(), rows))
     }
+}
+
+/// What a schema holds.
+pub(super) async fn contents_of(catalog: &dyn Catalog, schema: &str) -> Answer<Contents> {
+    let tables = catalog.tables(schema).await?;
+    Ok(Contents::of_schema(readable(catalog, schema, tables).await)?)
 }
 
 fn version_of(catalog: &dyn Catalog) -> CatalogVersion {
