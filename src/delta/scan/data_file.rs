@@ -43,6 +43,17 @@ pub(super) struct ParquetFile {
     pub(super) mapping: ColumnMapping,
 }
 
+/// What is wanted of a file's page index, where it has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum PageIndex {
+    /// Nothing: all rows are read.
+    Nothing,
+    /// Where pages begin, so that others can be skipped.
+    Offsets,
+    /// What pages hold, too.
+    Bounds,
+}
+
 /// Where a path of the table leads in a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Place {
@@ -57,11 +68,17 @@ pub(super) enum Place {
 }
 
 impl ParquetFile {
-    /// Reads the footer, and the page index if it will be of use.
-    pub(super) fn open(input: Input, page_index: bool, mapping: ColumnMapping) -> Result<Self> {
+    /// Reads the footer, and what of the page index will be of use.
+    pub(super) fn open(input: Input, page_index: PageIndex, mapping: ColumnMapping) -> Result<Self> {
         input.fetch_footer()?;
-        let policy = if page_index { PageIndexPolicy::Optional } else { PageIndexPolicy::Skip };
-        let footer = ParquetMetaDataReader::new().with_page_index_policy(policy).parse_and_finish(&input)?;
+        let wanted = |least| match page_index >= least {
+            true => PageIndexPolicy::Optional,
+            false => PageIndexPolicy::Skip,
+        };
+        let footer = ParquetMetaDataReader::new()
+            .with_offset_index_policy(wanted(PageIndex::Offsets))
+            .with_column_index_policy(wanted(PageIndex::Bounds))
+            .parse_and_finish(&input)?;
         input.forget_fetched();
         let footer = Arc::new(footer);
         let parquet = footer.file_metadata().schema_descr();

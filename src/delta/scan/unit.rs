@@ -10,7 +10,7 @@ use super::{
     columns::FileColumns,
     constant::Constant,
     context::ScanContext,
-    data_file::{ParquetFile, Place},
+    data_file::{PageIndex, ParquetFile, Place},
     deletion,
     file_bounds::{FileBounds, rows_by_log},
     prune::ColumnBounds,
@@ -68,7 +68,11 @@ pub(super) fn open(scan: &Arc<ScanContext>, unit: ReadUnit, last: &mut Option<Op
 fn open_file(scan: &Arc<ScanContext>, unit: ReadUnit, predicate: &Predicate) -> Result<OpenFile> {
     let file = &scan.source.files[unit.file as usize];
     let unreadable = |source: ParquetError| Error::internal(format!("file {} cannot be read", file.path), source);
-    let page_index = *predicate != Predicate::Unknown || unit.slices > 1 || file.deletion_vector.is_some();
+    let page_index = match predicate {
+        Predicate::Unknown if unit.slices == 1 && file.deletion_vector.is_none() => PageIndex::Nothing,
+        Predicate::Unknown => PageIndex::Offsets,
+        _ => PageIndex::Bounds,
+    };
     let parquet = ParquetFile::open(scan.input(file)?, page_index, scan.source.schema.mapping).map_err(unreadable)?;
     let live = live_rows(scan, file, &parquet)?;
     Ok(OpenFile { ordinal: unit.file, parquet: Arc::new(parquet), live })

@@ -4,9 +4,9 @@ use std::{collections::HashMap, sync::Arc};
 
 use arrow::{
     array::{
-        Array, ArrayRef, AsArray, DictionaryArray, Int8Array, Int32Array, Int64Array, LargeStringArray, ListArray,
-        RecordBatch, StringArray, StructArray, TimestampMicrosecondArray, TimestampMillisecondArray,
-        TimestampNanosecondArray, UInt32Array,
+        Array, ArrayRef, AsArray, DictionaryArray, Int8Array, Int32Array, LargeStringArray, ListArray, RecordBatch,
+        StringArray, StructArray, TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray,
+        UInt32Array,
     },
     buffer::OffsetBuffer,
     datatypes::{DataType, Field, Fields, Int32Type, Int64Type, Schema, TimeUnit, TimestampMicrosecondType},
@@ -385,4 +385,20 @@ async fn a_partition_value_of_another_type_is_an_error() {
     assert_eq!(fixture.plan(&request, 1).parts.len(), 1, "nothing is concluded from it");
     let error = fixture.scan(&request).await.unwrap_err();
     assert!(told(&error).contains("partition column p of file part-00000.parquet"), "{}", told(&error));
+}
+
+#[tokio::test]
+async fn odd_characters_in_paths_are_taken_as_they_are() {
+    let rows = batch(vec![("a", ints(0..3))]);
+    for remote in [false, true] {
+        let mut fixture = Fixture::of(&rows);
+        fixture.remote = remote;
+        fixture.write(&rows, default());
+        let path = object_store::path::Path::parse("p=a%20b#c?/\u{1f600} x.parquet").unwrap();
+        let moved = fixture.directory.path().join(path.as_ref());
+        std::fs::create_dir_all(moved.parent().unwrap()).unwrap();
+        std::fs::rename(fixture.path_of(0), moved).unwrap();
+        Arc::make_mut(&mut fixture.files[0]).path = path;
+        assert_eq!(fixture_rows(&fixture).await, rows, "remote: {remote}");
+    }
 }
