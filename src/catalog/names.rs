@@ -61,7 +61,9 @@ mod tests {
 
     #[test]
     fn names_that_leave_the_root_or_hide_are_refused() {
-        for name in ["", ".", "..", "../x", "/etc", "a/b", "a\\b", ".hidden", "_delta_log", "a\0b", "a\nb", &"x".repeat(256)] {
+        for name in
+            ["", ".", "..", "../x", "/etc", "a/b", "a\\b", ".hidden", "_delta_log", "a\0b", "a\nb", &"x".repeat(256)]
+        {
             let error = check(Kind::Schema, name).expect_err(name);
             assert!(matches!(error, Error::InvalidArgument(_)), "{name}: {error}");
         }
