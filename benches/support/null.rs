@@ -16,20 +16,20 @@ use futures::{StreamExt, stream};
 
 /// The catalog, its only schema and its only table.
 #[derive(Debug)]
-pub struct NullCatalog {
+pub(crate) struct NullCatalog {
     name: String,
     table: Arc<NullTable>,
 }
 
 /// The table. Every scan delivers `batches`, split into parts of whole batches.
 #[derive(Debug)]
-pub struct NullTable {
+pub(crate) struct NullTable {
     batches: Arc<Vec<RecordBatch>>,
 }
 
 impl NullCatalog {
     /// A catalog `name` whose `bench.lineitem` is `batches`.
-    pub fn new(name: &str, batches: Vec<RecordBatch>) -> Self {
+    pub(crate) fn new(name: &str, batches: Vec<RecordBatch>) -> Self {
         Self { name: name.to_owned(), table: Arc::new(NullTable { batches: Arc::new(batches) }) }
     }
 }
