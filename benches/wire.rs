@@ -11,22 +11,22 @@
 
 mod support;
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::Instant;
 
 use airport_tests::client::{Client, OnConflict, Result, Table};
 use arrow::array::RecordBatch;
 use arrow_flight::{FlightData, utils::batches_to_flight_data};
-use deltaport::config::CatalogConfig;
+use deltaport::{
+    app::Server,
+    config::{CatalogConfig, Config},
+};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use self::support::{
     lineitem,
     null::NullCatalog,
     report::{Report, Sample},
-    serving::{Lake, Serving, TRANSPORTS},
+    serving::{Serving, TRANSPORTS},
 };
 
 const CATALOG: &str = "lake";
@@ -92,8 +92,8 @@ fn print_ratios(report: &Report) {
 }
 
 async fn null_side(directory: &std::path::Path, rows: usize) -> Result<Side> {
-    let catalog = NullCatalog::new(CATALOG, lineitem::batches(rows, SCAN_BATCH_ROWS));
-    let serving = Serving::start(Lake::Catalog(Arc::new(catalog)), &directory.join("null.sock"));
+    let batches = lineitem::batches(rows, SCAN_BATCH_ROWS);
+    let serving = NullCatalog::serve(CATALOG, batches, &directory.join("null.sock"));
     let clients = clients(&serving).await?;
     let catalog = clients[0].list_schemas().await?;
     let table = catalog.table(SCHEMA, "lineitem").expect("the null server has one table").clone();
@@ -103,8 +103,9 @@ async fn null_side(directory: &std::path::Path, rows: usize) -> Result<Side> {
 async fn delta_side(directory: &std::path::Path, batches: &[RecordBatch]) -> Result<Side> {
     let path = directory.join(CATALOG);
     std::fs::create_dir(&path).expect("a new directory");
-    let lake = Lake::Directory(CatalogConfig { name: CATALOG.to_owned(), path });
-    let serving = Serving::start(lake, &directory.join("deltaport.sock"));
+    let catalogs = vec![CatalogConfig { name: CATALOG.to_owned(), path }];
+    let serving =
+        Serving::start(&directory.join("deltaport.sock"), |listen| Server::bind(Config::new(catalogs, listen)));
     let clients = clients(&serving).await?;
     clients[0].create_schema(SCHEMA).await?;
     let table = clients[0].create_table(SCHEMA, "lineitem", &lineitem::schema(), OnConflict::Error).await?;
@@ -162,7 +163,7 @@ async fn insert(side: &Side, transport: usize, messages: &[FlightData]) -> Resul
     }
     exchange.half_close();
     let rows = exchange.read_changed().await?;
-    let elapsed: Duration = begin.elapsed();
+    let elapsed = begin.elapsed();
     if side.keeps {
         client.drop_table(SCHEMA, "target", false).await?;
     }

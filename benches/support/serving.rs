@@ -1,13 +1,9 @@
 //! A server in this process, on a runtime of its own, over TCP and a Unix socket.
 
-use std::{path::Path, sync::Arc, thread::JoinHandle};
+use std::{path::Path, thread::JoinHandle};
 
 use airport_tests::server::Attach;
-use deltaport::{
-    app::Server,
-    catalog::Catalog,
-    config::{CatalogConfig, Config},
-};
+use deltaport::app::{Server, StartError};
 use deltaport_transports::Endpoint;
 use tokio::sync::oneshot;
 
@@ -23,17 +19,12 @@ pub(crate) struct Serving {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What is served.
-pub(crate) enum Lake {
-    /// Delta tables in a directory.
-    Directory(CatalogConfig),
-    /// Anything else.
-    Catalog(Arc<dyn Catalog>),
-}
-
 impl Serving {
-    /// Serves `lake`; the Unix socket lies at `socket`.
-    pub(crate) fn start(lake: Lake, socket: &Path) -> Self {
+    /// Serves what `bind` binds to the endpoints it is given; the Unix socket lies at `socket`.
+    pub(crate) fn start<F>(socket: &Path, bind: impl FnOnce(Vec<Endpoint>) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = Result<Server, StartError>>,
+    {
         let endpoint = |text: &str| text.parse::<Endpoint>().expect("an endpoint");
         let listen = vec![endpoint("tcp://127.0.0.1:0"), endpoint(&format!("unix://{}", socket.display()))];
         let (stop, stopped) = oneshot::channel();
@@ -41,13 +32,7 @@ impl Serving {
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async {
-                let server = match lake {
-                    Lake::Directory(catalog) => Server::bind(Config::new(vec![catalog], listen)).await,
-                    Lake::Catalog(catalog) => {
-                        Server::bind_catalogs(Config::new(Vec::new(), listen), vec![catalog]).await
-                    }
-                };
-                let server = server.expect("the server starts");
+                let server = bind(listen).await.expect("the server starts");
                 ready.send(server.attach_lines()).expect("its starter waits");
                 server.run(async { drop(stopped.await) }).await.expect("the server runs");
             });
