@@ -6,9 +6,14 @@ for null; the empty string and the text NULL are quoted) and a line `--END-- ok`
 """
 
 import os
+import pathlib
 import sys
 
 import duckdb
+import duckdb_extension_httpfs
+
+# The Airport extension does not load without it.
+HTTPFS = next(pathlib.Path(duckdb_extension_httpfs.__path__[0]).glob("extensions/*/httpfs.duckdb_extension"))
 
 
 def field(text):
@@ -29,7 +34,7 @@ def run(connection, sql):
 
 def main():
     connection = duckdb.connect(config={"allow_unsigned_extensions": "true"})
-    for extension in (os.environ.get("DELTAPORT_HTTPFS", "httpfs"), os.environ["AIRPORT_EXTENSION"]):
+    for extension in (str(HTTPFS), os.environ["AIRPORT_EXTENSION"]):
         connection.execute("LOAD '" + extension.replace("'", "''") + "'")
     block = []
     for line in sys.stdin:

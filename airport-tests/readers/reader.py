@@ -67,7 +67,8 @@ def ask_delta_scan(path, sql):
 
 
 def ask_python(code, lake):
-    scope = {"lake": pathlib.Path(lake), "deltalake": deltalake, "duckdb": duckdb, "pa": pa, "result": None}
+    scope = {"lake": pathlib.Path(lake), "result": None}
+    scope |= {module.__name__: module for module in (datetime, decimal, deltalake, duckdb, pathlib)} | {"pa": pa}
     exec(compile(code, "<test>", "exec"), scope)
     return {"result": plain(scope["result"])}
 

@@ -27,6 +27,7 @@ pub const CATALOG: &str = "lake";
 #[derive(Debug)]
 pub struct Setup {
     directory: TempDir,
+    command: &'static str,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     lines: usize,
@@ -55,7 +56,7 @@ impl Setup {
     pub fn new() -> Self {
         let directory = tempfile::Builder::new().prefix("deltaport").tempdir().expect("a temporary directory");
         std::fs::create_dir(directory.path().join(CATALOG)).expect("the lake directory");
-        Self { directory, arguments: Vec::new(), environment: Vec::new(), lines: 0 }
+        Self { directory, command: "serve", arguments: Vec::new(), environment: Vec::new(), lines: 0 }
     }
 
     /// The lake directory.
@@ -73,7 +74,14 @@ impl Setup {
         self.beside("deltaport.sock")
     }
 
-    /// Adds arguments after `serve`.
+    /// Runs `deltaport demo` instead of `deltaport serve`.
+    #[must_use]
+    pub fn demo(mut self) -> Self {
+        self.command = "demo";
+        self
+    }
+
+    /// Adds arguments after the command.
     #[must_use]
     pub fn arguments<T: Into<String>>(mut self, arguments: impl IntoIterator<Item = T>) -> Self {
         self.arguments.extend(arguments.into_iter().map(Into::into));
@@ -121,6 +129,12 @@ impl Setup {
         self
     }
 
+    /// Forgets what the command line said; the directory stays, for a server that comes after another.
+    #[must_use]
+    pub fn again(self) -> Self {
+        Self { command: "serve", arguments: Vec::new(), environment: Vec::new(), lines: 0, ..self }
+    }
+
     /// Starts the server and waits for its ATTACH lines.
     ///
     /// # Panics
@@ -146,7 +160,7 @@ impl Setup {
 
     fn spawn(self) -> Server {
         let mut child = Command::new(binary())
-            .arg("serve")
+            .arg(self.command)
             .args(&self.arguments)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())

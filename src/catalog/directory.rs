@@ -279,3 +279,6 @@ fn first_generation() -> u64 {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(elapsed.as_micros()).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! Which schemas and tables exist. Knows names and places, nothing of the wire or of a table's insides.
 
+#[cfg(test)]
+pub(crate) mod contract;
 mod directory;
 mod names;
 

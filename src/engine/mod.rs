@@ -4,6 +4,8 @@
 //! and `service/` calls them. The documentation of each trait is its contract, and `contract` holds the suite
 //! every implementation runs.
 
+#[cfg(test)]
+pub(crate) mod contract;
 mod error;
 mod predicate;
 mod row_id;

@@ -1,5 +1,7 @@
 //! What surrounds the batches of DoExchange and DoGet.
 
+use std::fmt;
+
 use arrow_flight::FlightData;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +30,14 @@ const OPERATIONS: [(&str, Operation); 5] = [
     ("table_function_in_out", Operation::TableFunctionInOut),
     ("scalar_function", Operation::ScalarFunction),
 ];
+
+impl fmt::Display for Operation {
+    /// As the client calls it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = OPERATIONS.iter().find(|(_, operation)| operation == self).map_or("", |(name, _)| name);
+        f.write_str(name)
+    }
+}
 
 impl Operation {
     /// The operation the client calls `name`.

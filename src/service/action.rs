@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use arrow::datatypes::{FieldRef, Schema};
 use futures::{StreamExt, future, stream};
 use prost::Message;
 use tracing::warn;
@@ -63,8 +64,7 @@ impl Airport {
         let version = version_of(catalog.as_ref());
         let mut schemas = Vec::new();
         for schema in catalog.schemas().await? {
-            let tables = catalog.tables(&schema).await?;
-            let contents = Contents::of_schema(readable(catalog.as_ref(), &schema, tables).await)?;
+            let contents = contents_of(catalog.as_ref(), &schema).await?;
             schemas.push(SchemaListing {
                 name: schema,
                 description: String::new(),
@@ -83,6 +83,12 @@ impl Airport {
         let rows = snapshot.row_count().await?;
         Ok(table_info(&table_ref.catalog, &table_ref.schema, &table_ref.table, snapshot.as_ref(), rows))
     }
+}
+
+/// What a schema holds.
+pub(super) async fn contents_of(catalog: &dyn Catalog, schema: &str) -> Answer<Contents> {
+    let tables = catalog.tables(schema).await?;
+    Ok(Contents::of_schema(readable(catalog, schema, tables).await)?)
 }
 
 fn version_of(catalog: &dyn Catalog) -> CatalogVersion {
@@ -108,6 +114,16 @@ async fn readable(catalog: &dyn Catalog, schema: &str, tables: Vec<CatalogTable>
     stream::iter(tables).map(info).buffered(OPEN_CONCURRENCY).filter_map(future::ready).collect().await
 }
 
+/// A table's columns as the client is told of them: NOT NULL left out.
+///
+/// The client checks NOT NULL itself, row by row, while it sends; when it finds a NULL in the middle it ends the
+/// stream as if that were all (its writer closes politely when it is destroyed), and the rows sent so far would be
+/// committed. Checked by the server alone, such a statement fails as a whole.
+pub(super) fn client_columns(columns: &Schema) -> Schema {
+    let nullable = |field: &FieldRef| field.as_ref().clone().with_nullable(true);
+    Schema::new(columns.fields().iter().map(nullable).collect::<Vec<_>>())
+}
+
 /// A table as the client's catalog takes it.
 pub(super) fn table_info(
     catalog: &str,
@@ -116,7 +132,7 @@ pub(super) fn table_info(
     snapshot: &dyn Snapshot,
     rows: Option<u64>,
 ) -> Vec<u8> {
-    let (columns, comment) = (snapshot.schema(), snapshot.description());
+    let (columns, comment) = (client_columns(&snapshot.schema()), snapshot.description());
     let info = TableInfo { catalog, schema, table, columns: &columns, comment: comment.as_deref(), rows };
     info.to_flight_info().encode_to_vec()
 }

@@ -4,17 +4,14 @@ use std::sync::Arc;
 
 use super::{
     Airport,
-    action::table_info,
+    action::{contents_of, table_info},
     status::{Answer, Failure},
     transactions::TableName,
 };
 use crate::{
-    engine::{Error, Snapshot, TableSpec},
+    engine::{Error, ROW_ID_COLUMN, Snapshot, TableSpec},
     protocol::{
-        action::{
-            CreateSchema, CreateTable, DropSchema, DropTable, OnConflict,
-            reply::{self, Contents},
-        },
+        action::{CreateSchema, CreateTable, DropSchema, DropTable, OnConflict, reply},
         headers::CallContext,
         types::canonical_schema,
     },
@@ -22,12 +19,19 @@ use crate::{
 
 impl Airport {
     pub(super) async fn create_schema(&self, request: &CreateSchema) -> Answer<Vec<u8>> {
-        self.catalog(&request.catalog_name)?.create_schema(&request.schema).await?;
-        Ok(reply::create_schema(&Contents::of_schema::<Vec<u8>>([])?))
+        let catalog = self.catalog(&request.catalog_name)?;
+        match catalog.create_schema(&request.schema).await {
+            // IF NOT EXISTS does not reach the server, and the client repeats calls that broke off: one that is there
+            // is what was asked for.
+            Err(Error::AlreadyExists(_)) if catalog.schemas().await?.contains(&request.schema) => {}
+            made => made?,
+        }
+        Ok(reply::create_schema(&contents_of(catalog.as_ref(), &request.schema).await?))
     }
 
     pub(super) async fn create_table(&self, context: &CallContext, request: CreateTable) -> Answer<Vec<u8>> {
         refuse_constraints(&request)?;
+        refuse_columns(&request)?;
         let catalog = self.catalog(&request.catalog_name)?;
         let spec = TableSpec {
             schema: Arc::new(canonical_schema(&request.columns)?),
@@ -78,6 +82,23 @@ fn unless_missing(dropped: Result<(), Error>, ignore_not_found: bool) -> Answer<
     match dropped {
         Err(Error::NotFound(_)) if ignore_not_found => Ok(None),
         other => Ok(other.map(|()| None)?),
+    }
+}
+
+/// Columns the client could not address.
+fn refuse_columns(request: &CreateTable) -> Answer<()> {
+    let refuse = |reason: &str| {
+        Err(Error::InvalidArgument(format!("table {:?} was not made: {reason}", request.table_name)).into())
+    };
+    let mut fields = request.columns.fields().iter();
+    if request.columns.fields().is_empty() {
+        refuse("it has no columns")
+    } else if fields.any(|field| field.name().eq_ignore_ascii_case(ROW_ID_COLUMN)) {
+        refuse("a column is called rowid, which is the name of the rows' own ids")
+    } else if request.columns.fields().iter().any(|field| field.name().is_empty()) {
+        refuse("a column has an empty name")
+    } else {
+        Ok(())
     }
 }
 

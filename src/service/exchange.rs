@@ -61,15 +61,11 @@ impl Insert {
     /// Reads the opening messages, resolves the table they name and begins the append.
     async fn begin(airport: Arc<Airport>, context: CallContext, messages: Streaming<FlightData>) -> Answer<Self> {
         insert_only(context.operation()?)?;
-        let (descriptor, input) = Input::open(messages).await?;
-        let table_ref = TableReference::from_descriptor(&descriptor)?;
-        let Resolved { name, catalog, table: _, snapshot } = airport.resolve(&context, &table_ref).await?;
-        let fresh = context
-            .session_id
-            .as_deref()
-            .filter(|session| airport.fresh_tables.take(session, &name))
-            .map(|_| FreshTable { catalog, name: name.clone(), kept: false });
-        let input = input.for_table(snapshot.schema())?;
+        let mut opening = Opening::new(messages);
+        let table_ref = TableReference::from_descriptor(&opening.descriptor().await?)?;
+        let fresh = FreshTable::of(&airport, &context, TableName::from(&table_ref))?;
+        let Resolved { name, snapshot, .. } = airport.resolve(&context, &table_ref).await?;
+        let input = opening.input(snapshot.schema()).await?;
         let (encoder, schema_frame) = FrameEncoder::new(&snapshot.schema()).map_err(encoding_failed)?;
         Ok(Self {
             input,
@@ -145,6 +141,16 @@ struct FreshTable {
     kept: bool,
 }
 
+impl FreshTable {
+    /// The table, if this call's transaction has just made it.
+    fn of(airport: &Airport, context: &CallContext, name: TableName) -> Answer<Option<Self>> {
+        let (Some(session), Some(_)) = (&context.session_id, &context.transaction_id) else { return Ok(None) };
+        let catalog = Arc::clone(airport.catalog(&name.catalog)?);
+        let fresh = airport.fresh_tables.take(session, &name);
+        Ok(fresh.then_some(Self { catalog, name, kept: false }))
+    }
+}
+
 impl Drop for FreshTable {
     fn drop(&mut self) {
         if self.kept {
@@ -168,7 +174,46 @@ async fn remove_if_untouched(catalog: &dyn Catalog, name: &TableName) -> crate::
     Ok(())
 }
 
-/// The client's half of an exchange.
+/// The client's half of an exchange up to its schema. The first message may hold the descriptor alone.
+struct Opening {
+    messages: Streaming<FlightData>,
+    /// A message that has been read and not used up.
+    pending: Option<FlightData>,
+}
+
+impl Opening {
+    const fn new(messages: Streaming<FlightData>) -> Self {
+        Self { messages, pending: None }
+    }
+
+    async fn descriptor(&mut self) -> Answer<FlightDescriptor> {
+        let mut message = self.next("a table").await?;
+        let descriptor = message.flight_descriptor.take();
+        self.pending = Some(message);
+        descriptor.ok_or_else(|| Failure::Malformed("the first message of the exchange names no table".to_owned()))
+    }
+
+    /// Reads the schema and checks it against the table's.
+    async fn input(mut self, table_schema: SchemaRef) -> Answer<Input> {
+        let mut message = self.next("a schema").await?;
+        while message.data_header.is_empty() {
+            message = self.next("a schema").await?;
+        }
+        let wire_schema = Arc::new(decode_schema_message("exchange", &message.data_header)?);
+        let conform = Conform::new(Arc::clone(&wire_schema), table_schema)?;
+        Ok(Input { messages: self.messages, wire_schema, conform })
+    }
+
+    async fn next(&mut self, what: &str) -> Answer<FlightData> {
+        if let Some(message) = self.pending.take() {
+            return Ok(message);
+        }
+        let message = self.messages.message().await.map_err(Failure::Broken)?;
+        message.ok_or_else(|| Failure::Malformed(format!("the exchange ended before it named {what}")))
+    }
+}
+
+/// The client's half of an exchange: its rows.
 struct Input {
     messages: Streaming<FlightData>,
     /// The columns as the client sends them.
@@ -178,26 +223,9 @@ struct Input {
 }
 
 impl Input {
-    /// Reads up to the schema. The first message may hold the descriptor alone.
-    async fn open(mut messages: Streaming<FlightData>) -> Answer<(FlightDescriptor, OpenInput)> {
-        let mut descriptor = None;
-        loop {
-            let message = messages.message().await.map_err(broken)?.ok_or_else(|| {
-                Failure::Malformed("the exchange ended before it named a table and a schema".to_owned())
-            })?;
-            descriptor = descriptor.or(message.flight_descriptor);
-            if !message.data_header.is_empty() {
-                let wire_schema = Arc::new(decode_schema_message("exchange", &message.data_header)?);
-                let descriptor =
-                    descriptor.ok_or_else(|| Failure::Malformed("the exchange names no table".to_owned()))?;
-                return Ok((descriptor, OpenInput { messages, wire_schema }));
-            }
-        }
-    }
-
     /// The next rows, in the table's types; `None` after the client's half-close.
     async fn next(&mut self) -> Answer<Option<RecordBatch>> {
-        while let Some(message) = self.messages.message().await.map_err(broken)? {
+        while let Some(message) = self.messages.message().await.map_err(Failure::Broken)? {
             if message.data_header.is_empty() {
                 continue;
             }
@@ -209,31 +237,9 @@ impl Input {
     }
 }
 
-/// An input whose table is not resolved yet.
-struct OpenInput {
-    messages: Streaming<FlightData>,
-    wire_schema: SchemaRef,
-}
-
-impl OpenInput {
-    fn for_table(self, table_schema: SchemaRef) -> Answer<Input> {
-        let conform = Conform::new(Arc::clone(&self.wire_schema), table_schema)?;
-        Ok(Input { messages: self.messages, wire_schema: self.wire_schema, conform })
-    }
-}
-
 fn insert_only(operation: Operation) -> Answer<()> {
-    let statement = match operation {
-        Operation::Insert => return Ok(()),
-        Operation::Update => "UPDATE",
-        Operation::Delete => "DELETE",
-        Operation::TableFunctionInOut => "a table function",
-        Operation::ScalarFunction => "a scalar function",
-    };
-    Err(Failure::Unsupported(format!("{statement} is not offered; INSERT is")))
-}
-
-/// The client went away or broke the stream: nobody reads this answer, but the log may.
-fn broken(status: Status) -> Failure {
-    Failure::Broken(status)
+    match operation {
+        Operation::Insert => Ok(()),
+        other => Err(Failure::Unsupported(format!("operation {other} is not offered; insert is"))),
+    }
 }

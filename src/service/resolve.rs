@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tonic::metadata::{KeyAndValueRef, MetadataMap};
 
-use super::{Airport, status::Answer, transactions::TableName};
+use super::{Airport, action::client_columns, status::Answer, transactions::TableName};
 use crate::{
     catalog::Catalog,
     engine::{Error, Snapshot, Table},
@@ -15,7 +15,6 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Resolved {
     pub(super) name: TableName,
-    pub(super) catalog: Arc<dyn Catalog>,
     pub(super) table: Arc<dyn Table>,
     pub(super) snapshot: Arc<dyn Snapshot>,
 }
@@ -35,13 +34,12 @@ impl Airport {
     /// The descriptor says which columns the client believes in: one that has changed since is refused, because
     /// the client would read and write the wrong ones.
     pub(super) async fn resolve(&self, context: &CallContext, table_ref: &TableReference) -> Answer<Resolved> {
-        let catalog = Arc::clone(self.catalog(&table_ref.catalog)?);
-        let table = catalog.table(&table_ref.schema, &table_ref.table).await?;
+        let table = self.catalog(&table_ref.catalog)?.table(&table_ref.schema, &table_ref.table).await?;
         let name = TableName::from(table_ref);
         let transaction = context.transaction_id.as_deref();
         let snapshot = self.transactions.snapshot(transaction, &name, table.as_ref()).await?;
-        if Shape::of(&snapshot.schema()) == table_ref.shape {
-            Ok(Resolved { name, catalog, table, snapshot })
+        if Shape::of(&client_columns(&snapshot.schema())) == table_ref.shape {
+            Ok(Resolved { name, table, snapshot })
         } else {
             Err(changed_shape(&name).into())
         }

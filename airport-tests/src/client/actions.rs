@@ -100,7 +100,10 @@ impl Client {
         columns: &ArrowSchema,
         on_conflict: OnConflict,
     ) -> Result<Table> {
-        let body = self.create_table_body(schema, table, &schema_message(columns), columns, on_conflict);
+        // DuckDB makes the schema of its types, all nullable; NOT NULL travels beside it.
+        let nullable: Vec<_> = columns.fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect();
+        let message = schema_message(&ArrowSchema::new(nullable));
+        let body = self.create_table_body(schema, table, &message, columns, on_conflict);
         Table::decode(&self.single("create_table", body).await?, &self.catalog)
     }
 

@@ -32,21 +32,22 @@ impl Client {
 
     /// Begins an exchange: sends the headers and the descriptor, nothing else.
     pub async fn exchange(&self, table: &Table, operation: &str, returning: bool) -> Exchange {
-        self.exchange_from(&table.descriptor, operation, returning).await
+        self.exchange_with(FlightData::new().with_descriptor(table.descriptor.clone()), operation, returning).await
     }
 
-    /// Begins an exchange on any descriptor.
-    pub async fn exchange_from(&self, descriptor: &FlightDescriptor, operation: &str, returning: bool) -> Exchange {
+    /// Begins an exchange with any first message.
+    pub async fn exchange_with(&self, first: FlightData, operation: &str, returning: bool) -> Exchange {
+        let descriptor = first.flight_descriptor.clone().unwrap_or_default();
         // One message is in flight at a time, as in gRPC C++, whose writes wait for the transport.
         let (to_server, messages) = mpsc::channel(1);
-        let mut request = self.table_request(ReceiverStream::new(messages), descriptor, true);
+        let mut request = self.table_request(ReceiverStream::new(messages), &descriptor, true);
         header(&mut request, "airport-operation", operation);
         header(&mut request, "return-chunks", if returning { "1" } else { "0" });
         let mut flight = self.flight.clone();
         // The answer's headers may not come before the server has seen the schema: wait for them elsewhere.
         let answer = Answer::Awaited(tokio::spawn(async move { flight.do_exchange(request).await }));
-        let exchange = Exchange { to_server: Some(to_server), answer, descriptor: descriptor.clone(), schema: None };
-        exchange.send_message(FlightData::new().with_descriptor(descriptor.clone())).await;
+        let exchange = Exchange { to_server: Some(to_server), answer, descriptor, schema: None };
+        exchange.send_message(first).await;
         exchange
     }
 

@@ -120,3 +120,9 @@ async fn tables_made_here_are_read_by_delta_rs() {
     assert_eq!(theirs.arrow_schema().field(0).name(), ours.schema().field(0).name());
     assert!(their_files.is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keeps_the_engines_contract() {
+    let lake = Lake::new();
+    crate::engine::contract::check(&DeltaFormat::default(), &lake.location("t")).await;
+}

@@ -1,32 +1,69 @@
-//! Temporary: stands in for the scan until it is merged.
+//! Reading a version of a table: which files, row groups and pages may hold wanted rows, and the batches they make.
+//!
+//! - [`plan()`]: files are pruned by the log's knowledge of them, and shared out.
+//! - [`read()`]: a part is read, unit after unit, on threads that may block.
+//! - `prune`, `order`, `simplify`, `filter`: predicates over bounds, and over rows. No I/O.
+//! - `file_bounds`, `parquet_bounds`, `text`, `raw_json`: where bounds come from.
+//! - `data_file`, `row_groups`, `columns`, `constant`, `adapt`, `cast`, `deletion`, `input`: an open file and what is
+//!   taken from it.
+//! - `context`, `unit`, `unit_reader`, `part`, `coalesce`, `width`: the reading itself.
+//!
+//! It does not know where the list of files comes from, nor who asks.
 
-use std::{num::NonZeroUsize, path::PathBuf, sync::Arc};
+mod adapt;
+mod cast;
+mod coalesce;
+mod columns;
+mod constant;
+mod context;
+mod data_file;
+mod deletion;
+mod file_bounds;
+mod filter;
+mod input;
+mod order;
+mod parquet_bounds;
+mod part;
+mod plan;
+mod prune;
+mod raw_json;
+mod read;
+mod row_groups;
+mod simplify;
+mod text;
+mod unit;
+mod unit_reader;
+mod width;
+
+#[cfg(test)]
+mod tests;
+
+use std::{path::PathBuf, sync::Arc};
 
 use object_store::ObjectStore;
 use url::Url;
 
+pub(crate) use self::{plan::plan, read::read};
 use super::{file::DataFile, schema::TableSchema};
-use crate::engine::{Error, ReadPart, ReadPlan, ReadStream, Result, ScanRequest};
 
-#[allow(dead_code, reason = "read by the scan")]
+/// One version of a table, as scans need it.
+#[derive(Debug, Clone)]
 pub(crate) struct ScanSource {
-    pub store: Arc<dyn ObjectStore>,
-    pub table_root: Url,
-    pub local_root: Option<PathBuf>,
-    pub version: u64,
-    pub files: Arc<Vec<Arc<DataFile>>>,
-    pub schema: Arc<TableSchema>,
+    /// The table's files, rooted at the table's root.
+    pub(crate) store: Arc<dyn ObjectStore>,
+    /// The table's root, with a slash at its end.
+    pub(crate) table_root: Url,
+    /// The table's root if it is a directory on a local disk.
+    pub(crate) local_root: Option<PathBuf>,
+    /// The version.
+    pub(crate) version: u64,
+    /// The version's files, in order of their paths.
+    pub(crate) files: Arc<Vec<Arc<DataFile>>>,
+    /// The version's columns.
+    pub(crate) schema: Arc<TableSchema>,
 }
 
-pub(crate) fn plan(_: &[Arc<DataFile>], _: &TableSchema, _: &ScanRequest, _: NonZeroUsize) -> ReadPlan {
-    ReadPlan::default()
-}
-
-#[allow(clippy::needless_pass_by_value, reason = "the scan keeps it")]
-pub(crate) fn read(_: ScanSource, _: &ScanRequest, _: &ReadPart) -> Result<ReadStream> {
-    Err(Error::Unsupported("reading is not there yet".to_owned()))
-}
-
+/// How many rows the log says the files hold, deleted ones not counted; `None` if it does not say of one.
 pub(crate) fn row_count(files: &[Arc<DataFile>]) -> Option<u64> {
-    files.is_empty().then_some(0)
+    files.iter().try_fold(0_u64, |sum, file| sum.checked_add(file_bounds::rows_by_log(file)?))
 }

@@ -23,7 +23,7 @@ use super::{
     budget::Budget,
     encoder::Encoder,
     layout::FileLayout,
-    row_group::Rows,
+    rows::Rows,
     staging::{Place, Staging},
 };
 use crate::{
@@ -75,7 +75,7 @@ struct Staged {
 }
 
 impl DeltaAppend {
-    pub(super) fn begin(target: AppendTarget, limits: Limits) -> Result<Self> {
+    pub(super) fn begin(target: AppendTarget, mut limits: Limits) -> Result<Self> {
         let AppendTarget { store, local_root, schema, stats_columns, base, commit } = target;
         let layout = Arc::new(FileLayout::new(&schema, &stats_columns)?);
         let place = match local_root {
@@ -85,6 +85,7 @@ impl DeltaAppend {
                     Handle::try_current().map_err(|e| Error::internal("an upload needs a tokio runtime", e))?;
                 // Of many partitions each has its own part to send.
                 let parts_max = if schema.partition_columns.is_empty() { UPLOAD_PARTS_MAX } else { 1 };
+                limits.open_files = limits.open_files.min(limits.open_uploads);
                 Place::Remote { store, runtime, parts_max }
             }
         };
@@ -126,17 +127,19 @@ impl DeltaAppend {
         if self.gathered.is_empty() {
             return Ok(());
         }
-        (self.gathered_rows, self.gathered_bytes) = (0, 0);
-        let chunk = std::mem::take(&mut self.gathered);
         if let EncoderState::Idle = self.encoder {
             self.encoder = EncoderState::Running(self.start()?);
         }
         let EncoderState::Running(link) = &mut self.encoder else { return Err(already_failed()) };
-        match &link.chunks {
-            Some(chunks) if chunks.send(chunk).await.is_ok() => Ok(()),
-            // It takes no more chunks: it has failed, and says why.
-            _ => Err(link.outcome().await.err().unwrap_or_else(already_failed)),
+        let Some(chunks) = &link.chunks else { return Err(already_failed()) };
+        if let Ok(place) = chunks.reserve().await {
+            // Taken only now: a caller that stopped waiting has lost no rows.
+            place.send(std::mem::take(&mut self.gathered));
+            (self.gathered_rows, self.gathered_bytes) = (0, 0);
+            return Ok(());
         }
+        // It takes no more chunks: it has failed, and says why.
+        Err(link.outcome().await.err().unwrap_or_else(already_failed))
     }
 
     fn start(&self) -> Result<Link> {
@@ -276,7 +279,10 @@ impl Work {
         let encoded = catch_unwind(AssertUnwindSafe(encode))
             .unwrap_or_else(|_| Err(Error::internal("could not write a data file", "the encoder panicked")));
         match encoded {
-            Ok(Some(adds)) => Ok(Staged { adds, staging: self.staging }),
+            Ok(Some(adds)) => {
+                tracing::debug!(files = adds.len(), peak_bytes = self.budget.peak_bytes(), "staged data files");
+                Ok(Staged { adds, staging: self.staging })
+            }
             Ok(None) => {
                 self.staging.remove();
                 Err(Error::FailedPrecondition("the append was given up".to_owned()))

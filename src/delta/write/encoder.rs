@@ -21,7 +21,7 @@ use super::{
     layout::FileLayout,
     limits::Limits,
     partition::{PartitionKey, Splitter},
-    row_group::Rows,
+    rows::Rows,
     staging::Staging,
 };
 use crate::{
@@ -132,8 +132,8 @@ impl<'a> Encoder<'a> {
         if self.waiting_bytes > self.limits.partition_bytes { self.relieve() } else { Ok(()) }
     }
 
-    /// Encodes what waits in the largest partitions until half of the bound is free: so partitions are compared rarely, and the
-    /// small ones gather more.
+    /// Encodes what waits in the largest partitions until half of the bound is free: so partitions are compared
+    /// rarely, and the small ones gather more.
     fn relieve(&mut self) -> Result<()> {
         let mut largest: Vec<_> = (0..self.partitions.len()).collect();
         largest.sort_unstable_by_key(|&number| std::cmp::Reverse(self.partitions[number].waiting_bytes));
@@ -162,14 +162,15 @@ impl<'a> Encoder<'a> {
         let held = self.budget.take(parts.iter().map(|rows| rows.bytes).sum());
         let mut file = self.file(number)?;
         let row_group = file.push(parts, held).map_err(encoding_failed)?;
-        if row_group.rows >= self.limits.row_group_rows || row_group.raw_bytes >= self.limits.row_group_bytes {
+        let full = row_group.rows >= self.limits.row_group_rows || row_group.raw_bytes >= self.limits.row_group_bytes;
+        if full {
             file.end_row_group();
-            if file.anticipated_bytes() >= self.limits.file_bytes {
-                self.end_file(number, file);
-                return self.settle_ended(ENDED_FILES_MAX);
-            }
         }
         file.settle(ENDED_ROW_GROUPS_MAX).map_err(encoding_failed)?;
+        if full && file.anticipated_bytes() >= self.limits.file_bytes {
+            self.end_file(number, file);
+            return self.settle_ended(ENDED_FILES_MAX);
+        }
         self.partitions[number].file = Some(file);
         self.settle_ended(ENDED_FILES_MAX)?;
         self.bound_encoded()

@@ -11,10 +11,7 @@ use deltalake_core::kernel::Add;
 use parquet::{arrow::arrow_writer::ArrowRowGroupWriterFactory, errors::Result, file::writer::SerializedFileWriter};
 
 use super::{
-    budget::Held,
-    layout::FileLayout,
-    row_group::{EncodedColumn, RowGroup, Rows},
-    sink::Sink,
+    budget::Held, column::EncodedColumn, layout::FileLayout, row_group::RowGroup, rows::Rows, sink::Sink,
     stats::FileFacts,
 };
 
@@ -57,7 +54,7 @@ impl FileWriter {
                 RowGroup::begin(&self.factory, &self.layout.schema, self.row_groups - 1)?
             }
         };
-        current.push(parts, held);
+        current.push(parts, held)?;
         Ok(self.current.insert(current))
     }
 

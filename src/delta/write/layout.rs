@@ -51,7 +51,7 @@ impl FileLayout {
         }
         let schema = Arc::new(Schema::new(data_columns.iter().map(|&i| Arc::clone(&fields[i])).collect::<Vec<_>>()));
         let properties = Arc::new(writer_properties());
-        // Names the elements of lists and the entries of maps as the Parquet specification does, whatever Arrow calls them.
+        // Names list elements and map entries as Parquet's specification does, whatever Arrow calls them.
         let converter = ArrowSchemaConverter::new().with_coerce_types(true).schema_root("schema");
         let parquet = converter.convert(&schema).map_err(|e| Error::internal("could not make a Parquet schema", e))?;
         let stats = StatsPlan::new(schema.fields(), stats_columns);

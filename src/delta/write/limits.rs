@@ -20,12 +20,14 @@ pub(super) struct Limits {
     /// Encoded bytes after which a file ends, at the next end of a row group: large enough for few Adds, small
     /// enough to be rewritten and skipped.
     pub(super) file_bytes: usize,
-    /// Bytes of rows that wait for others of their partition.
+    /// Bytes of rows that wait for others of their partition: the more, the fewer and larger the files.
     pub(super) partition_bytes: usize,
     /// Encoded bytes of the unfinished row groups of all partitions.
     pub(super) encoded_bytes: usize,
-    /// Files open at once: each holds a buffer per column, and a part to upload.
+    /// Files open at once: each holds buffers for every column.
     pub(super) open_files: usize,
+    /// Objects being uploaded at once, where there are partitions: each holds the part it gathers and the one it sends.
+    pub(super) open_uploads: usize,
     /// Partitions one append may touch: each costs a file and a line in the log.
     pub(super) partitions: usize,
 }
@@ -40,11 +42,12 @@ impl Default for Limits {
             queue_chunks: 2,
             encoding_bytes: 64 * MIB,
             row_group_rows: 1 << 20,
-            row_group_bytes: 192 * MIB,
+            row_group_bytes: 128 * MIB,
             file_bytes: 192 * MIB,
-            partition_bytes: 128 * MIB,
+            partition_bytes: 256 * MIB,
             encoded_bytes: 192 * MIB,
             open_files: 64,
+            open_uploads: 16,
             partitions: 65_536,
         }
     }

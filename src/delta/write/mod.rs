@@ -17,17 +17,20 @@
 //! An append holds at most: the chunk being gathered, those in the queue and one in hand (each [`Limits::chunk_bytes`]
 //! and one batch), [`Limits::encoding_bytes`] waiting for a free core, [`Limits::partition_bytes`] of rows that wait
 //! for others of their partition, and encoded row groups: of a table without partitions three, each of at most
-//! [`Limits::row_group_bytes`]; of one with partitions [`Limits::encoded_bytes`] together.
+//! [`Limits::row_group_bytes`]; of one with partitions [`Limits::encoded_bytes`] together. An object store adds the
+//! parts on their way to it.
 
 mod append;
 mod batch;
 mod budget;
+mod column;
 mod encoder;
 mod file_writer;
 mod layout;
 mod limits;
 mod partition;
 mod row_group;
+mod rows;
 mod sink;
 mod staging;
 mod stats;

@@ -13,38 +13,17 @@ use std::{
     },
 };
 
-use arrow::{
-    array::{Array, ArrayRef, AsArray},
-    compute::concat,
-    datatypes::{DataType, FieldRef, Float32Type, Float64Type, SchemaRef},
-};
+use arrow::{array::ArrayRef, datatypes::SchemaRef};
 use parquet::{
-    arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves},
+    arrow::arrow_writer::ArrowRowGroupWriterFactory,
     errors::{ParquetError, Result},
 };
-use rayon::prelude::*;
 
-use super::budget::Held;
-
-/// Some rows, column by column, and what they weigh.
-#[derive(Debug, Clone)]
-pub(super) struct Rows {
-    pub(super) columns: Vec<ArrayRef>,
-    pub(super) count: usize,
-    pub(super) bytes: usize,
-}
-
-impl Rows {
-    /// `count` rows of `columns`; only what they themselves occupy is counted, not the buffers they share.
-    pub(super) fn new(columns: Vec<ArrayRef>, count: usize) -> Self {
-        let sizes = columns.iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or_default());
-        let bytes = sizes.sum::<usize>() + columns.len() * ARRAY_BYTES;
-        Self { columns, count, bytes }
-    }
-}
-
-/// What an array weighs without its values: headers and reference counts, which matter when rows come singly.
-const ARRAY_BYTES: usize = 128;
+use super::{
+    budget::Held,
+    column::{ColumnEncoder, EncodedColumn},
+    rows::Rows,
+};
 
 /// A row group that takes rows, or whose columns are being finished.
 #[derive(Debug)]
@@ -57,17 +36,6 @@ pub(super) struct RowGroup {
     pub(super) raw_bytes: usize,
 }
 
-/// One column of a finished row group.
-#[derive(Debug)]
-pub(super) struct EncodedColumn {
-    /// One per leaf.
-    pub(super) chunks: Vec<ArrowColumnChunk>,
-    /// Whether a leaf holds NaN, which Parquet's own statistics leave out.
-    pub(super) has_nan: Vec<bool>,
-    /// Rows in which the whole column is null.
-    pub(super) null_rows: u64,
-}
-
 impl RowGroup {
     /// An empty row group, the `index`th of its file.
     pub(super) fn begin(factory: &ArrowRowGroupWriterFactory, schema: &SchemaRef, index: usize) -> Result<Self> {
@@ -75,16 +43,10 @@ impl RowGroup {
         let (finish, finished) = mpsc::channel();
         let abandoned = Arc::new(AtomicBool::new(false));
         let columns = schema.fields().iter().enumerate().map(|(index, field)| {
-            let leaves = leaf_count(field.data_type());
-            let encoder = ColumnEncoder {
-                field: Arc::clone(field),
-                writers: writers.by_ref().take(leaves).collect(),
-                has_nan: vec![false; leaves],
-                null_rows: 0,
-            };
+            let encoder = ColumnEncoder::new(Arc::clone(field), &mut writers);
             Arc::new(Column {
                 index,
-                queue: Mutex::new(Queue { jobs: VecDeque::new(), encoder: Some(encoder), closing: false }),
+                queue: Mutex::new(Queue { jobs: VecDeque::new(), encoder: Some(encoder), closing: false, over: false }),
                 finish: finish.clone(),
                 abandoned: Arc::clone(&abandoned),
                 anticipated_bytes: AtomicUsize::new(0),
@@ -97,7 +59,13 @@ impl RowGroup {
     }
 
     /// Encodes more rows, after those that came before. `held` is given back when all columns have them.
-    pub(super) fn push(&mut self, parts: &[Rows], held: Held) {
+    ///
+    /// # Errors
+    /// The failure of a column, if one has failed since the last call.
+    pub(super) fn push(&mut self, parts: &[Rows], held: Held) -> Result<()> {
+        if let Ok((_, Err(e))) = self.finished.try_recv() {
+            return Err(e);
+        }
         let held = Arc::new(held);
         for column in &self.columns {
             let arrays = parts.iter().map(|rows| Arc::clone(&rows.columns[column.index])).collect();
@@ -105,6 +73,7 @@ impl RowGroup {
         }
         self.rows += parts.iter().map(|rows| rows.count).sum::<usize>();
         self.raw_bytes += parts.iter().map(|rows| rows.bytes).sum::<usize>();
+        Ok(())
     }
 
     /// No more rows will come: columns finish as they get there.
@@ -168,6 +137,8 @@ struct Queue {
     jobs: VecDeque<Job>,
     encoder: Option<ColumnEncoder>,
     closing: bool,
+    /// Finished or failed: what comes now goes nowhere.
+    over: bool,
 }
 
 #[derive(Debug)]
@@ -179,8 +150,10 @@ struct Job {
 impl Column {
     fn push(self: &Arc<Self>, job: Job) {
         let mut queue = self.lock();
-        queue.jobs.push_back(job);
-        self.work(queue);
+        if !queue.over {
+            queue.jobs.push_back(job);
+            self.work(queue);
+        }
     }
 
     fn close(self: &Arc<Self>) {
@@ -203,7 +176,12 @@ impl Column {
         let outcome =
             outcome.unwrap_or_else(|_| Some(Err(ParquetError::General("a column's encoder panicked".to_owned()))));
         if let Some(finished) = outcome {
-            // Rows that come after a failure go nowhere.
+            let mut queue = self.lock();
+            queue.over = true;
+            // Gives back what they hold: the encoder's thread may be waiting for it.
+            queue.jobs.clear();
+            drop(queue);
+            // A row group that nobody wants any more has no receiver.
             let _ = self.finish.send((self.index, finished));
         }
     }
@@ -239,76 +217,50 @@ impl Column {
     }
 }
 
-#[derive(Debug)]
-struct ColumnEncoder {
-    field: FieldRef,
-    writers: Vec<ArrowColumnWriter>,
-    has_nan: Vec<bool>,
-    null_rows: u64,
-}
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
 
-impl ColumnEncoder {
-    fn encode(&mut self, arrays: &[ArrayRef]) -> Result<()> {
-        if let [_] = self.writers[..] {
-            return arrays.iter().try_for_each(|array| self.encode_array(array));
-        }
-        // Levels of nested columns are dear for small arrays, and several leaves can share the cores.
-        let arrays: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
-        self.encode_array(&concat(&arrays)?)
-    }
-
-    fn encode_array(&mut self, array: &ArrayRef) -> Result<()> {
-        self.null_rows += array.null_count() as u64;
-        mark_nan(array, &mut self.has_nan.iter_mut());
-        let leaves = compute_leaves(&self.field, array)?;
-        match &mut self.writers[..] {
-            [writer] => leaves.iter().try_for_each(|leaf| writer.write(leaf)),
-            writers => writers.par_iter_mut().zip(&leaves).try_for_each(|(writer, leaf)| writer.write(leaf)),
-        }
-    }
-
-    fn anticipated_bytes(&self) -> usize {
-        self.writers.iter().map(ArrowColumnWriter::get_estimated_total_bytes).sum()
-    }
-
-    fn memory_bytes(&self) -> usize {
-        self.writers.iter().map(ArrowColumnWriter::memory_size).sum()
-    }
-
-    fn finish(self) -> Result<EncodedColumn> {
-        let chunks = self.writers.into_par_iter().map(ArrowColumnWriter::close).collect::<Result<_>>()?;
-        Ok(EncodedColumn { chunks, has_nan: self.has_nan, null_rows: self.null_rows })
-    }
-}
-
-/// How many Parquet columns a type becomes.
-pub(super) fn leaf_count(data_type: &DataType) -> usize {
-    match data_type {
-        DataType::Struct(fields) => fields.iter().map(|field| leaf_count(field.data_type())).sum(),
-        DataType::List(element) | DataType::Map(element, _) => leaf_count(element.data_type()),
-        _ => 1,
-    }
-}
-
-/// Notes which leaves hold NaN. Those inside of lists and maps are passed over: they have no statistics.
-fn mark_nan<'a>(array: &ArrayRef, leaves: &mut impl Iterator<Item = &'a mut bool>) {
-    let has_nan = match array.data_type() {
-        DataType::Struct(_) => {
-            array.as_struct().columns().iter().for_each(|child| mark_nan(child, leaves));
-            return;
-        }
-        DataType::Float32 => {
-            array.as_primitive_opt::<Float32Type>().is_some_and(|array| array.iter().flatten().any(f32::is_nan))
-        }
-        DataType::Float64 => {
-            array.as_primitive_opt::<Float64Type>().is_some_and(|array| array.iter().flatten().any(f64::is_nan))
-        }
-        other => {
-            leaves.take(leaf_count(other)).for_each(drop);
-            return;
-        }
+    use arrow::{
+        array::{Int64Array, StringArray},
+        datatypes::{DataType, Field, Schema},
     };
-    if let Some(leaf) = leaves.next() {
-        *leaf |= has_nan;
+    use parquet::{arrow::ArrowSchemaConverter, file::writer::SerializedFileWriter};
+
+    use super::{super::budget::Budget, *};
+
+    fn begin(schema: &SchemaRef) -> RowGroup {
+        let parquet = ArrowSchemaConverter::new().convert(schema).unwrap();
+        let writer = SerializedFileWriter::new(Vec::new(), parquet.root_schema_ptr(), Arc::default()).unwrap();
+        RowGroup::begin(&ArrowRowGroupWriterFactory::new(&writer, Arc::clone(schema)), schema, 0).unwrap()
+    }
+
+    #[test]
+    fn a_column_that_fails_is_reported_and_holds_nothing_back() {
+        let schema =
+            Arc::new(Schema::new(vec![Field::new("a", DataType::Int64, true), Field::new("b", DataType::Utf8, true)]));
+        let (done, outcome) = channel();
+        std::thread::spawn(move || {
+            let budget = Budget::new(1);
+            let mut row_group = begin(&schema);
+            let numbers: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+            let wrong = Rows::new(vec![Arc::clone(&numbers), numbers], 1);
+            // Each push takes the whole budget, so the next waits until all columns are done with it.
+            let failure = (0..100).find_map(|_| row_group.push(std::slice::from_ref(&wrong), budget.take(1)).err());
+            done.send(failure.map(|e| e.to_string())).unwrap();
+        });
+        let failure = outcome.recv().unwrap().expect("no push reported the failure");
+        assert!(failure.contains("Incompatible type"), "{failure}");
+    }
+
+    #[test]
+    fn rows_of_an_abandoned_row_group_are_given_back() {
+        let schema: SchemaRef = Arc::new(Schema::new(vec![Field::new("a", DataType::Utf8, true)]));
+        let budget = Budget::new(1);
+        let mut row_group = begin(&schema);
+        let rows = Rows::new(vec![Arc::new(StringArray::from(vec!["x"; 100_000]))], 100_000);
+        row_group.push(&[rows], budget.take(1)).unwrap();
+        drop(row_group);
+        drop(budget.take(1));
     }
 }

@@ -1,8 +1,8 @@
 //! The directory of a partition, as Hive and all Delta writers name it.
 //!
-//! Two encodings must not be mixed up: the directory holds the value escaped as here, and the log holds the path of the file
-//! percent-encoded once more (`a/b` lies in `p=a%2Fb`, which the log calls `p=a%252Fb`). The second is done by
-//! `Add` when it is serialised.
+//! Two encodings must not be mixed up: the directory holds the value escaped as here, and the log holds the path of
+//! the file percent-encoded once more (`a/b` lies in `p=a%2Fb`, which the log calls `p=a%252Fb`). The second is done
+//! by `Add` when it is serialised.
 
 use std::fmt::Write;
 
@@ -10,11 +10,12 @@ use std::fmt::Write;
 const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 /// Bytes of a directory's name that every file system takes.
 const NAME_BYTES_MAX: usize = 255;
-/// Bytes of all directories together: object keys end at 1024, and the table's own path and the file's name come on top.
+/// Bytes of all directories together: object keys end at 1024, and the table's own path and the file's name come on
+/// top.
 const PATH_BYTES_MAX: usize = 512;
 
-/// The directory below the table's root for columns with these values, without a slash at its end. Empty, hence the root,
-/// if a name would be too long: directories are a custom, what counts is the log.
+/// The directory below the table's root for columns with these values, without a slash at its end. Empty, hence the
+/// root, if a name would be too long: directories are a custom, what counts is the log.
 pub(in super::super) fn directory<'a>(values: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) -> String {
     let mut path = String::new();
     for (column, value) in values {

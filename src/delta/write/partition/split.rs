@@ -17,7 +17,7 @@ use super::{directory, value::partition_value};
 use crate::{
     delta::{
         schema::{ColumnMapping, TableSchema},
-        write::row_group::Rows,
+        write::rows::Rows,
     },
     engine::{Error, Result},
 };

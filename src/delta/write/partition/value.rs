@@ -16,8 +16,8 @@ use crate::engine::{Error, Result};
 /// the session's time zone by some.
 ///
 /// # Errors
-/// `InvalidArgument` by the column's name for a value that a directory of values cannot hold: an empty string or binary, which
-/// reads back as NULL, a binary that is not UTF-8, a date or timestamp outside the years 1 to 9999.
+/// `InvalidArgument` by the column's name for a value that the log cannot hold: an empty string or binary, which reads
+/// back as NULL, a binary that is not UTF-8, a date or timestamp outside the years 1 to 9999.
 pub(super) fn partition_value(array: &dyn Array, row: usize, column: &str) -> Result<Option<String>> {
     if array.is_null(row) {
         return Ok(None);

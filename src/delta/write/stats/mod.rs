@@ -11,7 +11,7 @@ use parquet::file::metadata::ParquetMetaData;
 
 use super::{
     StatsColumns,
-    row_group::{EncodedColumn, leaf_count},
+    column::{EncodedColumn, leaf_count},
 };
 use bounds::Bounds;
 use tree::Tree;

@@ -52,3 +52,23 @@ async fn many_partitions_share_the_files_that_may_be_open() {
     assert_eq!(adds.len(), 500, "rows wait for others of their partition");
     assert!(adds.iter().all(|add| stats(add)["numRecords"] == 10));
 }
+
+#[tokio::test]
+async fn a_caller_that_stops_waiting_loses_no_rows() {
+    let mut table = Fixture::new(vec![field("id", DataType::Int64)], &[]);
+    table.limits.chunk_rows = 1000;
+    table.limits.queue_chunks = 1;
+    // The encoder waits for every chunk, so the queue fills up.
+    table.limits.encoding_bytes = 1;
+    let mut append = table.begin();
+    let mut given_up = 0;
+    for start in (0..200_000i64).step_by(1000) {
+        let batch = table.batch(vec![Arc::new(Int64Array::from_iter_values(start..start + 1000))]);
+        given_up += i32::from(futures::poll!(append.write(batch)).is_pending());
+    }
+    append.commit().await.unwrap();
+    assert!(given_up > 0, "the queue was never full");
+    let read = table.read(&table.adds()[0]);
+    let want: ArrayRef = Arc::new(Int64Array::from_iter_values(0..200_000));
+    assert_eq!(read.column(0), &want);
+}

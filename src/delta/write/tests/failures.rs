@@ -20,6 +20,8 @@ fn ids(rows: i64) -> ArrayRef {
 fn partitioned() -> Fixture {
     let mut table = Fixture::new(vec![field("p", DataType::Int64), field("id", DataType::Int64)], &["p"]);
     table.limits.chunk_rows = 10;
+    // As many as there are partitions: one file each.
+    table.limits.open_uploads = 20;
     table
 }
 

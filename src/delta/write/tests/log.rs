@@ -33,8 +33,8 @@ fn commit_by_hand(table: &Fixture, adds: Vec<Add>) {
 #[tokio::test]
 async fn paths_lead_to_the_files_however_odd_the_partition() {
     let table = Fixture::new(vec![field("p q", DataType::Utf8), field("id", DataType::Int64)], &["p q"]);
-    let odd =
-        vec![Some("a b"), Some("a/b%2F"), Some("100%"), Some("k=v"), Some("ü日😀"), Some("\"'#?:"), Some("\n"), None];
+    let odd = ["a b", "a/b%2F", "100%", "k=v", "ü日😀", "\"'#?:", "\n"];
+    let odd: Vec<_> = odd.into_iter().map(Some).chain([None]).collect();
     let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(0..odd.len() as i64));
     let adds = table.append(vec![table.batch(vec![Arc::new(StringArray::from(odd.clone())), ids])]).await;
     commit_by_hand(&table, adds);

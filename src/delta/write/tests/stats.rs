@@ -51,7 +51,8 @@ async fn every_type_has_the_statistics_the_protocol_knows() {
         assert_eq!(maximum.get(name), None, "{text}");
     }
     let want = json!({"i8": -128, "i16": -32768, "i32": i32::MIN, "i64": i64::MIN, "f32": -1.5, "f64": 0.1,
-        "text": "a/b=c%20\"'", "date": "0001-01-01", "utc": "1969-12-31T23:59:59.999Z", "ntz": "1969-12-31T23:59:59.999"});
+        "text": "a/b=c%20\"'", "date": "0001-01-01",
+        "utc": "1969-12-31T23:59:59.999Z", "ntz": "1969-12-31T23:59:59.999"});
     for (name, value) in want.as_object().unwrap() {
         assert_eq!(&minimum[name], value, "{name}");
     }

@@ -1,0 +1,157 @@
+//! What a real DuckDB said, said again to this server.
+
+use airport_tests::{
+    client::{Error, Table},
+    golden::{self, Golden},
+    readers,
+};
+use arrow_flight::Action;
+use serde_json::json;
+use tonic::Code;
+
+use crate::support::{assert_callers_fault, assert_refused, lake};
+
+/// `CREATE TABLE lake.sales.copy AS ...`: without the constraints of the table it copies.
+const CREATE_COPY: &str = "174-DoAction-create_table";
+const INSERT_COPY: &str = "175-DoExchange-insert";
+/// How many rows the five batches of [`INSERT_COPY`] hold.
+const COPIED_ROWS: u64 = 2549;
+
+#[tokio::test]
+async fn a_recorded_create_table_as_goes_through() {
+    let (server, client) = lake().await;
+    let golden = Golden::duckdb_1_5_5();
+    let table = golden::create_table(&client, &golden, CREATE_COPY).await.unwrap();
+    assert_eq!(table.column_names(), ["id", "name", "price", "placed", "tags", "addr", "rowid"]);
+    let changed = insert(&client, &golden, INSERT_COPY, &table).await;
+    assert_eq!(changed.unwrap(), COPIED_ROWS);
+
+    let columns = ["id", "price", "placed", "tags", "addr"];
+    assert_eq!(client.scan(&table, &columns).await.unwrap().row_count() as u64, COPIED_ROWS);
+    let path = server.table("sales", "copy");
+    let first = "SELECT id, name, price, placed, tags, addr FROM t WHERE id = 1";
+    let addr = json!({ "street": "s", "zip": 1 });
+    let expected = [json!(1), json!("ret"), json!("1.50"), json!("2024-01-01T10:00:00"), json!(["x", "y"]), addr];
+    assert_eq!(readers::both(&path, first), [expected]);
+    assert_eq!(readers::both(&path, "SELECT count(*), count(tags) FROM t")[0][0], json!(COPIED_ROWS));
+}
+
+#[tokio::test]
+async fn recorded_inserts_go_through() {
+    let (_server, client) = lake().await;
+    let golden = Golden::duckdb_1_5_5();
+    let table = golden::create_table(&client, &golden, CREATE_COPY).await.unwrap();
+    let mut rows = 0;
+    for (call, changed) in [
+        ("016-DoExchange-insert", 2),
+        ("021-DoExchange-insert", 1),
+        ("026-DoExchange-insert", 5000),
+        ("101-DoExchange-insert", 1),
+    ] {
+        assert_eq!(insert(&client, &golden, call, &table).await.unwrap(), changed, "{call}");
+        rows += changed;
+    }
+    // With RETURNING: one batch in, one batch out.
+    let mut returning = golden::insert(&client, &golden, "031-DoExchange-insert", &table, true).await.unwrap();
+    assert_eq!(returning.read_batch().await.unwrap().num_rows(), 1);
+    assert_eq!(returning.read_changed().await.unwrap(), 1);
+    assert_eq!(client.scan(&table, &["id"]).await.unwrap().row_count() as u64, rows + 1);
+}
+
+#[tokio::test]
+async fn recorded_filters_are_understood_or_left_alone() {
+    let (_server, client) = lake().await;
+    let golden = Golden::duckdb_1_5_5();
+    let table = golden::create_table(&client, &golden, CREATE_COPY).await.unwrap();
+    insert(&client, &golden, INSERT_COPY, &table).await.unwrap();
+    for call in golden.calls("DoAction-endpoints") {
+        let endpoints = golden::endpoints(&client, &golden, call, &table).await;
+        for endpoint in endpoints.unwrap_or_else(|e| panic!("{call}: {e}")) {
+            let mut stream = client.get(&table, endpoint).await.unwrap_or_else(|e| panic!("{call}: {e}"));
+            while stream.next().await.unwrap_or_else(|e| panic!("{call}: {e}")).is_some() {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn recorded_catalog_calls_are_answered() {
+    let (_server, client) = lake().await;
+    let golden = Golden::duckdb_1_5_5();
+    for call in ["DoAction-catalog_version", "DoAction-create_transaction", "DoAction-list_schemas"] {
+        for call in golden.calls(call) {
+            let answer = client.action_message(golden.action(call)).await.unwrap_or_else(|e| panic!("{call}: {e}"));
+            assert_eq!(answer.len(), 1, "{call}");
+        }
+    }
+    client.drop_schema("sales", false).await.unwrap();
+    client.action_message(golden.action("005-DoAction-create_schema")).await.unwrap();
+    let dropped = client.action_message(golden.action("218-DoAction-drop_table")).await;
+    assert_refused(dropped, Code::NotFound, &["types"]);
+    client.action_message(golden.action("222-DoAction-drop_schema")).await.unwrap();
+}
+
+/// CHECK and PRIMARY KEY are not kept, so a table that asks for them must not be made in silence.
+#[tokio::test]
+async fn recorded_constraints_are_not_dropped_in_silence() {
+    let (_server, client) = lake().await;
+    let made = golden::create_table(&client, &Golden::duckdb_1_5_5(), "011-DoAction-create_table").await;
+    assert_callers_fault(made, "a table with CHECK and PRIMARY KEY");
+}
+
+#[tokio::test]
+async fn recorded_types_that_delta_lacks_are_refused() {
+    let (server, client) = lake().await;
+    let golden = Golden::duckdb_1_5_5();
+    let schema = &golden.exchange_about("197-DoExchange-insert", &golden::recorded_descriptor("types"))[1];
+    let columns = arrow::datatypes::Schema::try_from(schema).unwrap();
+    let on_conflict = airport_tests::client::OnConflict::Error;
+    let made = client.create_table("sales", "types", &columns, on_conflict).await;
+    assert_callers_fault(made, "HUGEINT, UUID, ENUM and others");
+    assert!(!server.table("sales", "types").exists());
+}
+
+#[tokio::test]
+async fn recorded_calls_that_are_not_offered_are_refused() {
+    let (_server, client) = lake().await;
+    let golden = Golden::duckdb_1_5_5();
+    let table = golden::create_table(&client, &golden, CREATE_COPY).await.unwrap();
+    for call in golden.calls("").into_iter().filter(|call| call.contains("DoAction")) {
+        let action = golden.action(call);
+        if OFFERED.contains(&action.r#type.as_str()) {
+            continue;
+        }
+        let refused = client.action_message(Action::new(action.r#type.clone(), action.body)).await;
+        assert_refused(refused, Code::Unimplemented, &[&action.r#type]);
+    }
+    for operation in ["update", "delete"] {
+        for call in golden.calls(&format!("DoExchange-{operation}")) {
+            let mut exchange = client.exchange(&table, operation, false).await;
+            for message in golden.exchange_about(call, &table.descriptor).into_iter().skip(1) {
+                exchange.send_message(message).await;
+            }
+            assert_refused(exchange.read_schema().await, Code::Unimplemented, &[operation]);
+        }
+    }
+    assert_eq!(client.scan(&table, &["id"]).await.unwrap().row_count(), 0);
+}
+
+const OFFERED: [&str; 9] = [
+    "catalog_version",
+    "create_schema",
+    "create_table",
+    "create_transaction",
+    "drop_schema",
+    "drop_table",
+    "endpoints",
+    "flight_info",
+    "list_schemas",
+];
+
+async fn insert(
+    client: &airport_tests::client::Client,
+    golden: &Golden,
+    call: &str,
+    table: &Table,
+) -> Result<u64, Error> {
+    golden::insert(client, golden, call, table, false).await?.read_changed().await
+}

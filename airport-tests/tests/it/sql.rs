@@ -1,0 +1,33 @@
+//! The scripts under `sql/`, run through a real DuckDB with the Airport extension: one test a topic.
+//!
+//! Ignored unless asked for, so that a run without a real client does not count them as passed; `./check` asks for
+//! them when `AIRPORT_EXTENSION` is set and says loudly when it is not.
+
+use airport_tests::sql;
+
+macro_rules! topics {
+    ($($topic:ident)*) => {
+        /// Every topic that has a test.
+        const TOPICS: &[&str] = &[$(stringify!($topic)),*];
+
+        $(
+            #[test]
+            #[ignore = "needs a real client: set AIRPORT_EXTENSION and run ./check"]
+            fn $topic() {
+                sql::run_topic(stringify!($topic));
+            }
+        )*
+    };
+}
+
+topics!(attach create_table ctas drop_table errors insert names partitioned read rowid schemas snapshots tpch types);
+
+#[test]
+fn every_topic_has_a_test() {
+    assert_eq!(sql::topics(), TOPICS);
+}
+
+#[test]
+fn every_script_parses() {
+    sql::check_scripts();
+}

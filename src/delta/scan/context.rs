@@ -1,0 +1,80 @@
+//! What every unit of a scan shares, and how it gets at files.
+
+use std::{ops::Range, sync::Arc};
+
+use arrow::datatypes::{Schema, SchemaRef};
+use bytes::Bytes;
+use object_store::path::Path;
+use parquet::file::reader::ChunkReader;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use super::{ScanSource, input::Input};
+use crate::{
+    delta::file::DataFile,
+    engine::{Error, Result, ScanRequest, row_id_field},
+};
+
+/// A scan.
+#[derive(Debug)]
+pub(super) struct ScanContext {
+    pub(super) source: ScanSource,
+    pub(super) request: ScanRequest,
+    /// The columns of the answer.
+    pub(super) schema: SchemaRef,
+    /// Does the requests of threads that wait for them.
+    pub(super) runtime: Handle,
+    /// Ends the scan early.
+    pub(super) cancelled: CancellationToken,
+}
+
+impl ScanContext {
+    /// # Errors
+    /// `InvalidArgument` if the request names a column that is not there.
+    pub(super) fn new(source: ScanSource, request: ScanRequest, runtime: Handle) -> Result<Self> {
+        let columns = source.schema.logical.fields();
+        let column = |index: &usize| {
+            let count = columns.len();
+            let none = || Error::InvalidArgument(format!("there is no column {index}; the table has {count}"));
+            columns.get(*index).cloned().ok_or_else(none)
+        };
+        let mut fields = request.projection.iter().map(column).collect::<Result<Vec<_>>>()?;
+        fields.extend(request.row_id.then(|| Arc::new(row_id_field())));
+        let schema = Arc::new(Schema::new(fields));
+        Ok(Self { source, request, schema, runtime, cancelled: CancellationToken::new() })
+    }
+
+    /// # Errors
+    /// If nobody waits for the scan any more.
+    pub(super) fn check_cancelled(&self) -> Result<()> {
+        match self.cancelled.is_cancelled() {
+            true => Err(Error::internal("the scan was cancelled", "its stream was dropped")),
+            false => Ok(()),
+        }
+    }
+
+    /// The bytes of a data file.
+    pub(super) fn input(&self, file: &DataFile) -> Result<Input> {
+        self.open(&file.path, file.size_bytes)
+    }
+
+    /// A range of another file of the table.
+    pub(super) fn read_range(&self, path: &Path, range: Range<u64>) -> Result<Bytes> {
+        let length = usize::try_from(range.end - range.start)
+            .map_err(|source| Error::internal(format!("a range of {path} is too long"), source))?;
+        self.open(path, range.end)?
+            .get_bytes(range.start, length)
+            .map_err(|source| Error::internal(format!("file {path} cannot be read"), source))
+    }
+
+    fn open(&self, path: &Path, size_bytes: u64) -> Result<Input> {
+        match &self.source.local_root {
+            Some(root) => Input::local(&root.join(path.as_ref()))
+                .map_err(|source| Error::internal(format!("file {path} cannot be opened"), source)),
+            None => {
+                let (store, runtime) = (Arc::clone(&self.source.store), self.runtime.clone());
+                Ok(Input::remote(store, path.clone(), size_bytes, runtime, self.cancelled.clone()))
+            }
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! A table in a temporary directory, without a log: what a log would say is given.
+
+use std::{collections::BTreeMap, num::NonZeroUsize, sync::Arc};
+
+use arrow::{
+    array::RecordBatch,
+    compute::concat_batches,
+    datatypes::{Field, Schema, SchemaRef},
+};
+use delta_kernel::actions::{
+    deletion_vector::{DeletionVectorDescriptor, DeletionVectorStorageType},
+    deletion_vector_writer::{KernelDeletionVector, StreamingDeletionVectorWriter},
+};
+use futures::TryStreamExt;
+use object_store::{local::LocalFileSystem, path::Path};
+use parquet::{arrow::ArrowWriter, file::properties::WriterProperties};
+use tempfile::TempDir;
+use url::Url;
+
+use crate::{
+    delta::{
+        file::DataFile,
+        scan::{ScanSource, plan, read},
+        schema::{ColumnMapping, TableSchema},
+    },
+    engine::{Predicate, ReadBatch, ReadPart, ReadPlan, ReadUnit, Result, ScanRequest},
+};
+
+/// A table under construction.
+pub(super) struct Fixture {
+    pub(super) directory: TempDir,
+    pub(super) schema: TableSchema,
+    pub(super) files: Vec<Arc<DataFile>>,
+    /// Whether files are read through the store.
+    pub(super) remote: bool,
+}
+
+/// A file that was written, to be given what a log says of it.
+pub(super) struct Written<'f>(&'f mut Fixture);
+
+impl Fixture {
+    pub(super) fn new(logical: Schema) -> Self {
+        let logical: SchemaRef = Arc::new(logical);
+        let schema = TableSchema {
+            physical: Arc::clone(&logical),
+            logical,
+            partition_columns: vec![],
+            mapping: ColumnMapping::None,
+        };
+        Self { directory: tempfile::tempdir().unwrap(), schema, files: vec![], remote: false }
+    }
+
+    /// A table with the columns of a batch.
+    pub(super) fn of(batch: &RecordBatch) -> Self {
+        Self::new(batch.schema().as_ref().clone())
+    }
+
+    pub(super) fn partitioned_by(mut self, columns: &[&str]) -> Self {
+        let index = |name: &&str| self.schema.logical.index_of(name).unwrap();
+        self.schema.partition_columns = columns.iter().map(index).collect();
+        self
+    }
+
+    /// The names and ids that files have for columns.
+    pub(super) fn mapped(mut self, mapping: ColumnMapping, physical: impl IntoIterator<Item = Field>) -> Self {
+        self.schema.mapping = mapping;
+        self.schema.physical = Arc::new(Schema::new(physical.into_iter().collect::<Vec<_>>()));
+        self
+    }
+
+    /// Writes a file with one row group after another of `group_rows`.
+    pub(super) fn write(&mut self, batch: &RecordBatch, properties: WriterProperties) -> Written<'_> {
+        let mut bytes = Vec::new();
+        let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties)).unwrap();
+        writer.write(batch).unwrap();
+        writer.close().unwrap();
+        self.add(&bytes)
+    }
+
+    /// Writes a file of any bytes.
+    pub(super) fn add(&mut self, bytes: &[u8]) -> Written<'_> {
+        let path = Path::from(format!("part-{:05}.parquet", self.files.len()));
+        std::fs::write(self.directory.path().join(path.as_ref()), bytes).unwrap();
+        self.files.push(Arc::new(DataFile {
+            path,
+            size_bytes: bytes.len() as u64,
+            partition_values: BTreeMap::new(),
+            stats_json: None,
+            deletion_vector: None,
+        }));
+        Written(self)
+    }
+
+    pub(super) fn path_of(&self, file: usize) -> std::path::PathBuf {
+        self.directory.path().join(self.files[file].path.as_ref())
+    }
+
+    pub(super) fn source(&self) -> ScanSource {
+        let root = self.directory.path().to_path_buf();
+        ScanSource {
+            store: Arc::new(LocalFileSystem::new_with_prefix(&root).unwrap()),
+            table_root: Url::from_directory_path(&root).unwrap(),
+            local_root: (!self.remote).then_some(root),
+            version: 7,
+            files: Arc::new(self.files.clone()),
+            schema: Arc::new(self.schema.clone()),
+        }
+    }
+
+    pub(super) fn plan(&self, request: &ScanRequest, parts_max: usize) -> ReadPlan {
+        plan(&self.files, &self.schema, request, NonZeroUsize::new(parts_max).unwrap())
+    }
+
+    /// Every batch of a part.
+    pub(super) async fn read(&self, request: &ScanRequest, units: &[ReadUnit]) -> Result<Vec<ReadBatch>> {
+        let part = ReadPart { units: units.to_vec() };
+        read(self.source(), request, &part)?.try_collect().await
+    }
+
+    /// All rows of a part, in one batch.
+    pub(super) async fn rows(&self, request: &ScanRequest, units: &[ReadUnit]) -> Result<RecordBatch> {
+        let batches: Vec<RecordBatch> = self.read(request, units).await?.into_iter().map(|batch| batch.rows).collect();
+        match batches.first() {
+            Some(first) => Ok(concat_batches(&first.schema(), &batches).unwrap()),
+            None => Ok(RecordBatch::new_empty(Arc::new(Schema::empty()))),
+        }
+    }
+
+    /// All rows of the table.
+    pub(super) async fn scan(&self, request: &ScanRequest) -> Result<RecordBatch> {
+        let units: Vec<ReadUnit> = (0..self.files.len()).map(|file| whole(file as u32)).collect();
+        self.rows(request, &units).await
+    }
+
+    /// A request for all columns.
+    pub(super) fn all(&self, predicate: Predicate) -> ScanRequest {
+        ScanRequest { projection: (0..self.schema.logical.fields().len()).collect(), row_id: false, predicate }
+    }
+}
+
+pub(super) fn whole(file: u32) -> ReadUnit {
+    ReadUnit { file, slice: 0, slices: 1 }
+}
+
+impl Written<'_> {
+    fn file(&mut self) -> &mut DataFile {
+        Arc::get_mut(self.0.files.last_mut().unwrap()).unwrap()
+    }
+
+    pub(super) fn stats(mut self, json: &str) -> Self {
+        self.file().stats_json = Some(json.into());
+        self
+    }
+
+    pub(super) fn partition(mut self, column: &str, value: Option<&str>) -> Self {
+        self.file().partition_values.insert(column.to_owned(), value.map(str::to_owned));
+        self
+    }
+
+    /// Deletes rows by a vector in the log itself.
+    pub(super) fn deleted_inline(mut self, rows: &[u64]) -> Self {
+        let framed = serialized(rows).0;
+        // Version and size before, checksum after; the base 85 alphabet holds four bytes in five letters.
+        let mut vector = framed[5..framed.len() - 4].to_vec();
+        let size_in_bytes = vector.len() as i32;
+        vector.resize(vector.len().next_multiple_of(4), 0);
+        self.file().deletion_vector = Some(DeletionVectorDescriptor {
+            storage_type: DeletionVectorStorageType::Inline,
+            path_or_inline_dv: z85(&vector),
+            offset: None,
+            size_in_bytes,
+            cardinality: rows.len() as i64,
+        });
+        self
+    }
+
+    /// Deletes rows by a vector in a file of its own, below a directory.
+    pub(super) fn deleted_by_file(mut self, rows: &[u64]) -> Self {
+        let (bytes, size_in_bytes) = serialized(rows);
+        let uuid: [u8; 16] = std::array::from_fn(|i| (self.0.files.len() * 16 + i) as u8);
+        let descriptor = DeletionVectorDescriptor {
+            storage_type: DeletionVectorStorageType::PersistedRelative,
+            path_or_inline_dv: format!("ab{}", z85(&uuid)),
+            offset: Some(1),
+            size_in_bytes,
+            cardinality: rows.len() as i64,
+        };
+        let root = Url::from_directory_path(self.0.directory.path()).unwrap();
+        let path = descriptor.absolute_path(&root).unwrap().unwrap().to_file_path().unwrap();
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+        self.file().deletion_vector = Some(descriptor);
+        self
+    }
+}
+
+fn serialized(rows: &[u64]) -> (Vec<u8>, i32) {
+    let mut vector = KernelDeletionVector::new();
+    vector.add_deleted_row_indexes(rows);
+    let mut bytes = Vec::new();
+    let mut writer = StreamingDeletionVectorWriter::new(&mut bytes);
+    let size_in_bytes = writer.write_deletion_vector(vector).unwrap().size_in_bytes;
+    writer.finalize().unwrap();
+    (bytes, size_in_bytes)
+}
+
+/// ZeroMQ RFC 32.
+fn z85(bytes: &[u8]) -> String {
+    const LETTERS: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
+    let word = |chunk: &[u8]| {
+        let value = u32::from_be_bytes(chunk.try_into().unwrap());
+        [52_200_625, 614_125, 7225, 85, 1].map(|place| char::from(LETTERS[(value / place % 85) as usize]))
+    };
+    bytes.chunks(4).flat_map(word).collect()
+}

@@ -1,0 +1,10 @@
+//! Scans of files that were written for the purpose.
+
+mod counting;
+mod data;
+mod failures;
+mod fixture;
+mod oracle;
+mod property;
+mod shapes;
+mod streams;

@@ -1,0 +1,111 @@
+//! One unit of a scan is looked into: what of it is left to read, if anything.
+
+use std::sync::Arc;
+
+use arrow::buffer::BooleanBuffer;
+use parquet::errors::ParquetError;
+
+use super::{
+    adapt::Mismatch,
+    columns::FileColumns,
+    constant::Constant,
+    context::ScanContext,
+    data_file::{ParquetFile, Place},
+    deletion,
+    file_bounds::{FileBounds, rows_by_log},
+    prune::ColumnBounds,
+    row_groups::select,
+    simplify::{Known, NEVER, simplify},
+    unit_reader::{Filter, Output, UnitReader},
+};
+use crate::{
+    delta::{file::DataFile, schema::TableSchema},
+    engine::{ColumnPath, Error, Predicate, ReadUnit, Result},
+};
+
+/// A unit that was looked into.
+#[derive(Debug)]
+pub(super) enum Opened {
+    /// The answer has no columns, and this many rows.
+    Counted(u64),
+    /// The answer is read.
+    Reader(Box<UnitReader>),
+}
+
+/// Looks into a unit. Footer and deletion vector are read unless the log has the answer.
+pub(super) fn open(scan: &Arc<ScanContext>, unit: ReadUnit) -> Result<Opened> {
+    let file = &scan.source.files[unit.file as usize];
+    let bounds = FileBounds::new(file, &scan.source.schema);
+    let predicate = simplify(&scan.request.predicate, &|path| bounds.partition(path));
+    if predicate == NEVER {
+        return Ok(Opened::Counted(0));
+    }
+    let rows_alone = scan.request.projection.is_empty() && !scan.request.row_id;
+    if rows_alone
+        && predicate == Predicate::Unknown
+        && unit.slices == 1
+        && let Some(rows) = rows_by_log(file)
+    {
+        return Ok(Opened::Counted(rows));
+    }
+    open_file(scan, unit, &predicate, rows_alone)
+}
+
+fn open_file(scan: &Arc<ScanContext>, unit: ReadUnit, predicate: &Predicate, rows_alone: bool) -> Result<Opened> {
+    let (file, schema) = (&scan.source.files[unit.file as usize], &scan.source.schema);
+    let unreadable = |source: ParquetError| Error::internal(format!("file {} cannot be read", file.path), source);
+    let page_index = *predicate != Predicate::Unknown || unit.slices > 1 || file.deletion_vector.is_some();
+    let parquet = ParquetFile::open(scan.input(file)?, page_index, schema.mapping).map_err(unreadable)?;
+
+    let predicate = simplify(predicate, &|path| known(&parquet, schema, path));
+    if predicate == NEVER {
+        return Ok(Opened::Counted(0));
+    }
+    let live = live_rows(scan, file, &parquet)?;
+    let groups = select(&parquet, schema, unit, live.as_ref(), &predicate);
+    if rows_alone && predicate == Predicate::Unknown {
+        return Ok(Opened::Counted(groups.iter().map(|group| group.rows as u64).sum()));
+    }
+    let mismatch = |Mismatch { column, file: found, table }| {
+        Error::internal(format!("file {} has column {column} as {found}", file.path), format!("the table has {table}"))
+    };
+    let columns = FileColumns::of_predicate(&predicate, schema, &parquet).map_err(mismatch)?;
+    let filter = (predicate != Predicate::Unknown).then_some(Filter { predicate, columns });
+    let in_file = scan.request.projection.iter().copied().filter(|index| !schema.partition_columns.contains(index));
+    let projected = FileColumns::whole(in_file, schema, &parquet).map_err(mismatch)?;
+    let output = output(scan, file)?;
+    let reader = UnitReader::new(Arc::clone(scan), unit, parquet, projected, output, filter, groups);
+    Ok(Opened::Reader(Box::new(reader)))
+}
+
+fn known(file: &ParquetFile, schema: &TableSchema, path: &ColumnPath) -> Known {
+    match file.place(path, schema) {
+        Place::Leaf(_) | Place::Nested => Known::Nothing,
+        Place::Missing => Known::Constant(ColumnBounds::all_null()),
+        Place::Unknown => Known::Unreadable,
+    }
+}
+
+fn output(scan: &ScanContext, file: &DataFile) -> Result<Vec<Output>> {
+    let schema = &scan.source.schema;
+    let column = |index: &usize| {
+        if !schema.partition_columns.contains(index) {
+            return Ok(Output::File);
+        }
+        let (logical, physical) = (schema.logical.field(*index), schema.physical.field(*index));
+        Constant::partition_column(file, physical.name(), logical.name(), logical.data_type()).map(Output::Constant)
+    };
+    scan.request.projection.iter().map(column).collect()
+}
+
+fn live_rows(scan: &ScanContext, file: &DataFile, parquet: &ParquetFile) -> Result<Option<BooleanBuffer>> {
+    let Some(vector) = &file.deletion_vector else { return Ok(None) };
+    let framed = match deletion::locate(vector, &scan.source.table_root)? {
+        Some(place) => Some(scan.read_range(&place.path, place.range)?),
+        None => None,
+    };
+    let rows = usize::try_from(parquet.footer().file_metadata().num_rows()).unwrap_or(0);
+    deletion::live_rows(vector, framed, &scan.source.table_root, rows).map(Some).map_err(|source| {
+        Error::internal(format!("the deletion vector of file {} cannot be applied", file.path), source)
+    })
+}

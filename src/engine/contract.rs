@@ -1,0 +1,215 @@
+//! What every table format must do, whatever it is: one suite, run against each.
+
+use std::{num::NonZeroUsize, sync::Arc};
+
+use arrow::{
+    array::{ArrayRef, AsArray, Int64Array, StringArray},
+    compute::concat_batches,
+    datatypes::{DataType, Field, Int32Type, Int64Type, Schema, SchemaRef},
+    record_batch::RecordBatch,
+};
+use futures::TryStreamExt;
+use url::Url;
+
+use super::{
+    CommitOutcome, CompareOp, Error, Predicate, ReadPart, ReadUnit, Result, Scalar, ScanRequest, Snapshot, TableFormat,
+    TableSpec,
+};
+
+/// Runs the suite. `location` is a place where no table is, below a directory that exists.
+pub(crate) async fn check(format: &dyn TableFormat, location: &Url) {
+    nothing_is_there(format, location).await;
+    a_table_is_made_once(format, location).await;
+    appends_are_seen_whole_or_not_at_all(format, location).await;
+    snapshots_never_change(format, location).await;
+    scans_select_columns_rows_and_row_ids(format, location).await;
+    parts_of_nowhere_are_refused(format, location).await;
+    what_does_not_fit_is_refused(format, location).await;
+    appends_race_and_none_is_lost(format, location).await;
+}
+
+async fn nothing_is_there(format: &dyn TableFormat, location: &Url) {
+    assert!(!format.exists(location));
+    let error = format.table(location).expect("a handle").snapshot().await.expect_err("no table");
+    assert!(matches!(error, Error::NotFound(_)), "{error}");
+}
+
+async fn a_table_is_made_once(format: &dyn TableFormat, location: &Url) {
+    let made = format.create(location, &spec()).await.expect("made");
+    assert_eq!((made.version(), rows_of(&made).await.len()), (0, 0));
+    assert_eq!(made.schema(), schema());
+    assert_eq!(made.description().as_deref(), Some("a table"));
+    assert!(format.exists(location));
+    let error = format.create(location, &spec()).await.expect_err("made twice");
+    assert!(matches!(error, Error::AlreadyExists(_)), "{error}");
+    assert_eq!(newest(format, location).await.version(), 0, "the refusal changed nothing");
+}
+
+async fn appends_are_seen_whole_or_not_at_all(format: &dyn TableFormat, location: &Url) {
+    let before = newest(format, location).await;
+    let mut append = before.append().await.expect("begun");
+    append.write(batch(&[1, 2])).await.expect("staged");
+    append.write(batch(&[3])).await.expect("staged");
+    assert!(rows_of(&newest(format, location).await).await.is_empty(), "staged rows are not seen");
+    let after = committed(append.commit().await);
+    assert_eq!(rows_of(&after).await, [1, 2, 3]);
+    assert_eq!(after.row_count().await.expect("counted"), Some(3));
+
+    let mut dropped = after.append().await.expect("begun");
+    dropped.write(batch(&[9])).await.expect("staged");
+    dropped.abort().await;
+    let empty = after.append().await.expect("begun");
+    assert_eq!(committed(empty.commit().await).version(), after.version(), "no rows, no version");
+    assert_eq!(rows_of(&newest(format, location).await).await, [1, 2, 3]);
+}
+
+async fn snapshots_never_change(format: &dyn TableFormat, location: &Url) {
+    let before = newest(format, location).await;
+    let after = append(&before, &[4]).await;
+    assert_eq!(rows_of(&before).await, [1, 2, 3]);
+    assert_eq!(rows_of(&after).await, [1, 2, 3, 4]);
+    let table = format.table(location).expect("a handle");
+    let again = table.snapshot_at(before.version()).await.expect("still there");
+    assert_eq!(rows_of(&again).await, [1, 2, 3]);
+    let error = table.snapshot_at(after.version() + 1).await.expect_err("a version to come");
+    assert!(matches!(error, Error::NotFound(_)), "{error}");
+}
+
+async fn scans_select_columns_rows_and_row_ids(format: &dyn TableFormat, location: &Url) {
+    let snapshot = newest(format, location).await;
+    let above_two =
+        Predicate::Compare { column: vec!["id".to_owned()], op: CompareOp::Greater, value: Scalar::Integer(2) };
+    let request = ScanRequest { projection: vec![1], row_id: true, predicate: above_two };
+    let rows = scan(&snapshot, &request, 8).await.expect("scanned");
+    assert_eq!(rows.schema().fields().iter().map(|f| f.name().as_str()).collect::<Vec<_>>(), ["name", "rowid"]);
+    let names: Vec<_> = rows.column(0).as_string::<i32>().iter().flatten().collect();
+    assert!(names.contains(&"n3") && names.contains(&"n4"), "a predicate never loses a row: {names:?}");
+    let ids = rows.column(1).as_struct();
+    let versions = ids.column(0).as_primitive::<Int64Type>();
+    assert!(versions.values().iter().all(|version| *version as u64 == snapshot.version()));
+    let mut places: Vec<_> = (0..rows.num_rows())
+        .map(|i| {
+            (ids.column(1).as_primitive::<Int32Type>().value(i), ids.column(2).as_primitive::<Int64Type>().value(i))
+        })
+        .collect();
+    places.sort_unstable();
+    places.dedup();
+    assert_eq!(places.len(), rows.num_rows(), "each row has an id of its own");
+
+    let none = ScanRequest { predicate: Predicate::Or(vec![]), ..request };
+    assert!(snapshot.plan(&none, NonZeroUsize::MIN).await.expect("planned").parts.is_empty(), "no row can match");
+    let count = ScanRequest { projection: vec![], row_id: false, predicate: Predicate::Unknown };
+    assert_eq!(scan(&snapshot, &count, 1).await.expect("counted").num_rows(), 4);
+}
+
+async fn parts_of_nowhere_are_refused(format: &dyn TableFormat, location: &Url) {
+    let snapshot = newest(format, location).await;
+    let request = everything();
+    for unit in [ReadUnit { file: 999, slice: 0, slices: 1 }, ReadUnit { file: 0, slice: 1, slices: 1 }] {
+        let read = match snapshot.read(&request, &ReadPart { units: vec![unit] }).await {
+            Ok(stream) => stream.try_collect::<Vec<_>>().await.map(|_| ()),
+            Err(error) => Err(error),
+        };
+        assert!(matches!(read, Err(Error::InvalidArgument(_))), "{unit:?}: {read:?}");
+    }
+}
+
+async fn what_does_not_fit_is_refused(format: &dyn TableFormat, location: &Url) {
+    let snapshot = newest(format, location).await;
+    let other = Schema::new(vec![Field::new("id", DataType::Int64, false)]);
+    let narrow = RecordBatch::try_new(Arc::new(other), vec![int64s(&[Some(1)])]).expect("a batch");
+    let nullable =
+        Schema::new(schema().fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect::<Vec<_>>());
+    let names: ArrayRef = Arc::new(StringArray::from(vec!["x"]));
+    let null_id = RecordBatch::try_new(Arc::new(nullable), vec![int64s(&[None]), names]).expect("a batch");
+    for rows in [narrow, null_id] {
+        let mut append = snapshot.append().await.expect("begun");
+        let error = append.write(rows).await.expect_err("refused");
+        assert!(matches!(error, Error::InvalidArgument(_)), "{error}");
+        append.abort().await;
+    }
+    assert_eq!(newest(format, location).await.version(), snapshot.version());
+}
+
+async fn appends_race_and_none_is_lost(format: &dyn TableFormat, location: &Url) {
+    let base = newest(format, location).await;
+    let writers = (100..108).map(|id| {
+        let base = Arc::clone(&base);
+        async move { append(&base, &[id]).await.version() }
+    });
+    let mut versions = futures::future::join_all(writers).await;
+    versions.sort_unstable();
+    versions.dedup();
+    assert_eq!(versions.len(), 8, "one version each");
+    let rows = rows_of(&newest(format, location).await).await;
+    assert_eq!(rows, [1, 2, 3, 4, 100, 101, 102, 103, 104, 105, 106, 107]);
+}
+
+fn schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![Field::new("id", DataType::Int64, false), Field::new("name", DataType::Utf8, true)]))
+}
+
+fn spec() -> TableSpec {
+    TableSpec { schema: schema(), partition_columns: vec![], description: Some("a table".to_owned()) }
+}
+
+fn int64s(values: &[Option<i64>]) -> ArrayRef {
+    Arc::new(Int64Array::from(values.to_vec()))
+}
+
+/// Rows with these ids, each named after its id.
+fn batch(ids: &[i64]) -> RecordBatch {
+    let names = StringArray::from_iter_values(ids.iter().map(|id| format!("n{id}")));
+    let ids = int64s(&ids.iter().copied().map(Some).collect::<Vec<_>>());
+    RecordBatch::try_new(schema(), vec![ids, Arc::new(names)]).expect("a batch of the schema")
+}
+
+fn everything() -> ScanRequest {
+    ScanRequest { projection: vec![0, 1], row_id: false, predicate: Predicate::Unknown }
+}
+
+async fn newest(format: &dyn TableFormat, location: &Url) -> Arc<dyn Snapshot> {
+    format.table(location).expect("a handle").snapshot().await.expect("a table")
+}
+
+async fn append(base: &Arc<dyn Snapshot>, ids: &[i64]) -> Arc<dyn Snapshot> {
+    let mut append = base.append().await.expect("begun");
+    append.write(batch(ids)).await.expect("staged");
+    committed(append.commit().await)
+}
+
+fn committed(outcome: Result<CommitOutcome>) -> Arc<dyn Snapshot> {
+    match outcome.expect("an outcome") {
+        CommitOutcome::Committed(snapshot) => snapshot,
+        CommitOutcome::Conflict { reason } => panic!("a conflict: {reason}"),
+    }
+}
+
+/// The ids of all rows, sorted.
+async fn rows_of(snapshot: &Arc<dyn Snapshot>) -> Vec<i64> {
+    let rows = scan(snapshot, &everything(), 3).await.expect("scanned");
+    let mut ids = rows.column(0).as_primitive::<Int64Type>().values().to_vec();
+    ids.sort_unstable();
+    ids
+}
+
+async fn scan(snapshot: &Arc<dyn Snapshot>, request: &ScanRequest, parts_max: usize) -> Result<RecordBatch> {
+    let plan = snapshot.plan(request, NonZeroUsize::new(parts_max).expect("not zero")).await?;
+    assert!(plan.parts.len() <= parts_max);
+    let mut batches = Vec::new();
+    for part in &plan.parts {
+        batches.extend(snapshot.read(request, part).await?.try_collect::<Vec<_>>().await?);
+    }
+    let Some(first) = batches.first() else { return snapshot_empty(snapshot, request) };
+    if first.rows.num_columns() == 0 {
+        let count = batches.iter().map(|batch| batch.rows.num_rows()).sum();
+        let options = arrow::record_batch::RecordBatchOptions::new().with_row_count(Some(count));
+        return Ok(RecordBatch::try_new_with_options(first.rows.schema(), vec![], &options).expect("no columns"));
+    }
+    Ok(concat_batches(&first.rows.schema(), batches.iter().map(|batch| &batch.rows)).expect("batches of one schema"))
+}
+
+fn snapshot_empty(snapshot: &Arc<dyn Snapshot>, request: &ScanRequest) -> Result<RecordBatch> {
+    let schema = snapshot.schema().project(&request.projection).expect("columns of the table");
+    Ok(RecordBatch::new_empty(Arc::new(schema)))
+}
