@@ -11,4 +11,5 @@ mod snapshots;
 mod sql;
 mod support;
 mod tidy;
+mod tpch;
 mod types;
