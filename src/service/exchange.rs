@@ -146,8 +146,8 @@ impl FreshTable {
     fn of(airport: &Airport, context: &CallContext, name: TableName) -> Answer<Option<Self>> {
         let (Some(session), Some(_)) = (&context.session_id, &context.transaction_id) else { return Ok(None) };
         let catalog = Arc::clone(airport.catalog(&name.catalog)?);
-        let fresh = airport.fresh_tables.take(session, &name);
-        Ok(fresh.then_some(Self { catalog, name, kept: false }))
+        // Never made for another table, not even to be thrown away: dropping one drops its table.
+        Ok(airport.fresh_tables.take(session, &name).then(|| Self { catalog, name, kept: false }))
     }
 }
 
