@@ -156,7 +156,7 @@ fn two_clients_read_while_two_insert() {
     let summary = "SELECT count(*), sum(value), count(DISTINCT 1000000 * writer + statement) FROM";
     let expected = [format!("{},0,{statements}", statements * INSERT_ROWS)];
     assert_eq!(execute(&mut attached(&server), &format!("{summary} lake.public.t")), expected);
-    assert_eq!(lines(&readers::deltalake(&server.table("public", "t"), &format!("{summary} t"))), expected);
+    assert_eq!(lines(&readers::deltalake(&server.lake().join("t"), &format!("{summary} t"))), expected);
     println!("{statements} statements, read {read:?} times meanwhile");
 }
 
@@ -210,8 +210,12 @@ fn execute(session: &mut Session, sql: &str) -> Vec<String> {
     session.execute(sql).unwrap_or_else(|error| panic!("{sql}\n{error}"))
 }
 
-/// A reader's rows as the client prints them.
+/// A reader's rows as the client prints them, as CSV.
 fn lines(rows: &Rows) -> Vec<String> {
-    let cell = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let cell = |value: &Value| match value {
+        Value::String(text) if text.contains([',', '"']) => format!("\"{}\"", text.replace('"', "\"\"")),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
     rows.iter().map(|row| row.iter().map(cell).collect::<Vec<_>>().join(",")).collect()
 }
