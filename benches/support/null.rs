@@ -1,12 +1,14 @@
 //! A catalog of one table that costs nothing: scans hand out batches made beforehand, appends discard theirs. Served
 //! by the real service, it shows what the wire alone allows.
 
-use std::{num::NonZeroUsize, sync::Arc};
+use std::{num::NonZeroUsize, path::Path, sync::Arc};
 
 use arrow::{datatypes::SchemaRef, record_batch::RecordBatch};
 use async_trait::async_trait;
 use deltaport::{
+    app::Server,
     catalog::{Catalog, CatalogTable},
+    config::Config,
     engine::{
         Append, CommitOutcome, Error, ReadBatch, ReadPart, ReadPlan, ReadStream, ReadUnit, Result, ScanRequest,
         Snapshot, Table, TableSpec,
@@ -14,22 +16,29 @@ use deltaport::{
 };
 use futures::{StreamExt, stream};
 
+use super::serving::Serving;
+
 /// The catalog, its only schema and its only table.
 #[derive(Debug)]
-pub struct NullCatalog {
+pub(crate) struct NullCatalog {
     name: String,
     table: Arc<NullTable>,
 }
 
 /// The table. Every scan delivers `batches`, split into parts of whole batches.
 #[derive(Debug)]
-pub struct NullTable {
+pub(crate) struct NullTable {
     batches: Arc<Vec<RecordBatch>>,
 }
 
 impl NullCatalog {
-    /// A catalog `name` whose `bench.lineitem` is `batches`.
-    pub fn new(name: &str, batches: Vec<RecordBatch>) -> Self {
+    /// Serves a catalog `name`, whose `bench.lineitem` is `batches`.
+    pub(crate) fn serve(name: &str, batches: Vec<RecordBatch>, socket: &Path) -> Serving {
+        let catalog = Arc::new(Self::new(name, batches));
+        Serving::start(socket, |listen| Server::bind_catalogs(Config::new(Vec::new(), listen), vec![catalog]))
+    }
+
+    fn new(name: &str, batches: Vec<RecordBatch>) -> Self {
         Self { name: name.to_owned(), table: Arc::new(NullTable { batches: Arc::new(batches) }) }
     }
 }

@@ -149,6 +149,12 @@ impl ScanStream {
         flight_data_to_arrow_batch(&message, schema, &Default::default()).map(Some).map_err(Error::malformed)
     }
 
+    /// The next message after the schema's, not decoded; `None` at the end.
+    pub async fn next_message(&mut self) -> Result<Option<FlightData>> {
+        self.schema().await?;
+        Ok(self.messages.message().await?)
+    }
+
     /// What the last batch that said so told of the progress, 0 to 1.
     pub fn progress(&self) -> Option<f64> {
         self.progress

@@ -15,10 +15,8 @@ use std::{
 
 use serde_json::Value;
 
-use self::{
-    script::{Expectation, Step, parse},
-    session::Session,
-};
+use self::script::{Expectation, Step, parse};
+pub use self::session::Session;
 use crate::{
     readers,
     server::{CATALOG, Server, Setup},

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 /// An open session; dropping it ends the process.
 #[derive(Debug)]
-pub(super) struct Session {
+pub struct Session {
     process: Child,
     statements: ChildStdin,
     output: BufReader<ChildStdout>,
@@ -23,7 +23,11 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn start() -> Self {
+    /// Starts the process and loads the extension.
+    ///
+    /// # Panics
+    /// If no client was given (see the module).
+    pub fn start() -> Self {
         // The extension keeps a disk cache of catalogs under HOME; a fresh one makes every run a first run.
         let home = tempfile::tempdir().expect("a temporary directory");
         let mut process = command()
@@ -42,7 +46,7 @@ impl Session {
     }
 
     /// The lines a statement printed, or its error.
-    pub(super) fn execute(&mut self, sql: &str) -> Result<Vec<String>, String> {
+    pub fn execute(&mut self, sql: &str) -> Result<Vec<String>, String> {
         let sql = sql.trim().trim_end_matches(';');
         assert!(!sql.lines().any(|line| line.trim_end().ends_with(';')), "a block ends at the first such line: {sql}");
         writeln!(self.statements, "{sql};").map_err(|e| format!("the DuckDB process has ended: {e}"))?;

@@ -15,4 +15,5 @@ mod snapshots;
 mod sql;
 mod support;
 mod tidy;
+mod tpch;
 mod types;
