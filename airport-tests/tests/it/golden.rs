@@ -133,7 +133,7 @@ async fn recorded_calls_that_are_not_offered_are_refused() {
             for message in golden.exchange_about(call, &table.descriptor).into_iter().skip(1) {
                 exchange.send_message(message).await;
             }
-            assert_refused(exchange.read_schema().await, Code::Unimplemented, &[operation]);
+            assert_refused(exchange.read_schema().await, Code::Unimplemented, &[&operation.to_uppercase()]);
         }
     }
     assert_eq!(client.scan(&table, &["id"]).await.unwrap().row_count(), 0);
