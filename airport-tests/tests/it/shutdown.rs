@@ -1,9 +1,6 @@
 //! Start and end of a server: drain, sockets, ports.
 
-use std::{
-    io::Write,
-    os::unix::fs::{FileTypeExt, PermissionsExt},
-};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 
 use airport_tests::{
     client::Client,
@@ -27,19 +24,6 @@ async fn a_signal_ends_an_idle_server_well() {
         assert!(status.success(), "SIG{signal}: {status}; it said:\n{}", server.stderr());
         assert!(!server.socket().exists(), "SIG{signal} left the socket file");
     }
-}
-
-/// A client that is stopped, or a probe that connects and says nothing, is no running call.
-#[tokio::test]
-async fn peers_that_do_not_answer_do_not_hold_up_the_end() {
-    let mut server = Setup::new().serve_lake().unix().arguments(GRACE).start();
-    let _silent = std::os::unix::net::UnixStream::connect(server.socket()).unwrap();
-    let mut half_open = std::os::unix::net::UnixStream::connect(server.socket()).unwrap();
-    // HTTP/2's preface and an empty SETTINGS frame; whatever the server sends stays unread.
-    half_open.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
-    server.client().await.list_schemas().await.unwrap();
-    server.terminate();
-    assert!(server.ended().await.success(), "it said:\n{}", server.stderr());
 }
 
 #[tokio::test]
