@@ -284,9 +284,22 @@ impl Server {
     }
 
     /// Ends it with SIGTERM and checks that it ended well; the lake stays until the returned setup is dropped.
-    pub async fn stop(mut self) -> Setup {
+    ///
+    /// Blocks, so no client of the calling task's runtime may be connected: see [`Server::stop_beside_clients`].
+    pub fn stop(mut self) -> Setup {
+        self.terminate();
+        let status = self.wait();
+        self.stopped(status)
+    }
+
+    /// As [`Server::stop`], while clients of the calling task's runtime are connected.
+    pub async fn stop_beside_clients(mut self) -> Setup {
         self.terminate();
         let status = self.ended().await;
+        self.stopped(status)
+    }
+
+    fn stopped(mut self, status: ExitStatus) -> Setup {
         assert!(status.success(), "SIGTERM ended it with {status}; it said:\n{}", self.stderr());
         std::mem::take(&mut self.setup)
     }

@@ -103,7 +103,7 @@ async fn a_stale_socket_is_replaced_and_a_live_one_refused() {
     let (_status, stderr) = Setup::new().serve_lake().listen(&endpoint).refused();
     assert!(stderr.contains(socket.to_str().unwrap()), "the path is not named: {stderr}");
     server.client().await.catalog_version().await.unwrap();
-    server.stop().await;
+    server.stop_beside_clients().await;
 }
 
 #[tokio::test]
