@@ -14,7 +14,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Response, Status, Streaming};
 
-use super::{Client, Error, Result, Table, actions::unpack, header};
+use super::{Client, Error, Result, Table, actions::unpack, cut::Cut, header};
 
 /// DuckDB's vector size: no batch of the real client has more rows.
 const BATCH_ROWS_MAX: usize = 2048;
@@ -41,12 +41,14 @@ impl Client {
         // One message is in flight at a time, as in gRPC C++, whose writes wait for the transport.
         let (to_server, messages) = mpsc::channel(1);
         let mut request = self.table_request(ReceiverStream::new(messages), &descriptor, true);
+        let cut = Cut::default();
+        request.extensions_mut().insert(cut.clone());
         header(&mut request, "airport-operation", operation);
         header(&mut request, "return-chunks", if returning { "1" } else { "0" });
         let mut flight = self.flight.clone();
         // The answer's headers may not come before the server has seen the schema: wait for them elsewhere.
         let answer = Answer::Awaited(tokio::spawn(async move { flight.do_exchange(request).await }));
-        let exchange = Exchange { to_server: Some(to_server), answer, descriptor, schema: None };
+        let exchange = Exchange { to_server: Some(to_server), answer, cut, descriptor, schema: None };
         exchange.send_message(first).await;
         exchange
     }
@@ -72,11 +74,12 @@ impl Client {
     }
 }
 
-/// An open exchange. Dropping it cancels the call.
+/// An open exchange. Dropping it cancels the call, unless it was half-closed and the server has ended it too.
 #[derive(Debug)]
 pub struct Exchange {
     to_server: Option<mpsc::Sender<FlightData>>,
     answer: Answer,
+    cut: Cut,
     descriptor: FlightDescriptor,
     schema: Option<SchemaRef>,
 }
@@ -89,6 +92,8 @@ enum Answer {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
+        // Before the sender goes: a request that just ended would be a half-close.
+        self.cut.off();
         if let Answer::Awaited(call) = &self.answer {
             call.abort();
         }

@@ -6,6 +6,7 @@
 
 mod actions;
 mod catalog;
+mod cut;
 mod error;
 mod exchange;
 mod msgpack;
@@ -16,9 +17,10 @@ use arrow_flight::{FlightDescriptor, flight_descriptor::DescriptorType, flight_s
 use tonic::{
     Request,
     metadata::{Ascii, MetadataKey, MetadataValue},
-    transport::{Channel, Endpoint},
+    transport::Endpoint,
 };
 
+use self::cut::CuttableChannel;
 pub use self::{
     actions::{CatalogVersion, OnConflict},
     catalog::{AppMetadata, Catalog, Schema, Table},
@@ -34,7 +36,7 @@ const USER_AGENT: &str = "airport/20250723";
 /// One attached catalog. Clones share the connection but not the transaction.
 #[derive(Debug, Clone)]
 pub struct Client {
-    flight: FlightServiceClient<Channel>,
+    flight: FlightServiceClient<CuttableChannel>,
     location: String,
     catalog: String,
     session: String,
@@ -54,7 +56,7 @@ impl Client {
             .await
             .map_err(|e| Error::Refused { code: tonic::Code::Unavailable, message: format!("{location}: {e:?}") })?;
         // Arrow C++ sets both limits to "none".
-        let flight = FlightServiceClient::new(channel)
+        let flight = FlightServiceClient::new(CuttableChannel(channel))
             .max_decoding_message_size(usize::MAX)
             .max_encoding_message_size(usize::MAX);
         Ok(Self {
