@@ -63,8 +63,12 @@ fn main() {
     let (server, insert_peak, scan_peak) = filled_server(&parquet);
     let batches = lineitem::batches(usize::MAX, SCAN_BATCH_ROWS);
     let rows = batches.iter().map(|batch| batch.num_rows() as u64).sum();
-    let sizes =
-        Sizes { rows, all: arrow_bytes(&batches, 0..16), two: arrow_bytes(&batches, 4..6), q6: q6_bytes(&batches) };
+    let sizes = Sizes {
+        rows,
+        all: arrow_bytes(&batches, &ALL_COLUMNS),
+        two: arrow_bytes(&batches, &[4, 5]),
+        q6: q6_bytes(&batches),
+    };
     let directory = tempfile::tempdir().expect("a temporary directory");
     let null = NullCatalog::serve(CATALOG, batches, &directory.path().join("null.sock"));
     let mut sides = sides(&server, &null);
@@ -109,15 +113,18 @@ struct Sizes {
     q6: u64,
 }
 
-fn arrow_bytes(batches: &[arrow::array::RecordBatch], columns: impl Iterator<Item = usize> + Clone) -> u64 {
+/// The columns of lineitem.
+const ALL_COLUMNS: [usize; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+
+fn arrow_bytes(batches: &[arrow::array::RecordBatch], columns: &[usize]) -> u64 {
     let column = |batch: &arrow::array::RecordBatch, index| {
         batch.column(index).to_data().get_slice_memory_size().expect("lineitem has plain columns") as u64
     };
-    batches.iter().map(|batch| columns.clone().map(|index| column(batch, index)).sum::<u64>()).sum()
+    batches.iter().map(|batch| columns.iter().map(|index| column(batch, *index)).sum::<u64>()).sum()
 }
 
 fn q6_bytes(batches: &[arrow::array::RecordBatch]) -> u64 {
-    arrow_bytes(batches, [4, 5, 6, 10].into_iter())
+    arrow_bytes(batches, &[4, 5, 6, 10])
 }
 
 fn sides(server: &Server, null: &Serving) -> Vec<Side> {
@@ -141,7 +148,7 @@ fn sides(server: &Server, null: &Serving) -> Vec<Side> {
 
 fn session() -> Session {
     let mut session = Session::start();
-    let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get());
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     execute(&mut session, &format!("SET threads = {threads}"));
     session
 }
@@ -163,7 +170,9 @@ fn timed(session: &mut Session, sql: &str) -> (Vec<String>, Duration) {
 }
 
 fn scan_round(sides: &mut [Side], sizes: &Sizes, report: &mut Report) {
-    let shapes: [(&str, fn(&str) -> String, u64); 3] = [
+    /// A shape's name, its query over a table, and the bytes the query looks at.
+    type Shape = (&'static str, fn(&str) -> String, u64);
+    let shapes: [Shape; 3] = [
         ("lineitem-16", all_columns, sizes.all),
         ("lineitem-2", |table| format!("SELECT sum(l_quantity), sum(l_extendedprice) FROM {table}"), sizes.two),
         ("lineitem-q6", |table| Q6.replace("{}", table), sizes.q6),

@@ -121,7 +121,7 @@ async fn clients(serving: &Serving) -> Result<Vec<Client>> {
 async fn scan(side: &Side, transport: usize) -> Result<Sample> {
     let client = &side.clients[transport];
     let columns: Vec<_> = side.table.column_names().into_iter().filter(|name| *name != "rowid").collect();
-    let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get());
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let begin = Instant::now();
     let endpoints = client.endpoints(&side.table, &columns, "[]").await?;
     let streams = endpoints.into_iter().map(|endpoint| {

@@ -167,8 +167,23 @@ impl fmt::Display for AttachLine<'_> {
 /// An endpoint as Arrow Flight spells locations, without the leading `grpc`.
 fn location(endpoint: &Endpoint) -> String {
     match endpoint {
-        Endpoint::Tcp { host, port } => format!("://{host}:{port}"),
+        Endpoint::Tcp { .. } => endpoint.to_string().replacen("tcp", "", 1),
         Endpoint::Unix { path } => format!("+unix://{}", percent_encode(path.as_os_str().as_bytes(), NOT_IN_PATHS)),
         Endpoint::Memory { name } => format!("+memory://{name}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attach_lines_quote_and_encode() {
+        let line = |name: &str, endpoint: &str| AttachLine(name, &endpoint.parse().expect("an endpoint")).to_string();
+        assert_eq!(line("lake", "tcp://[::1]:8815"), "ATTACH 'lake' (TYPE airport, LOCATION 'grpc://[::1]:8815');");
+        assert_eq!(
+            line("it's", "unix:///run/a b/d'p.sock"),
+            "ATTACH 'it''s' (TYPE airport, LOCATION 'grpc+unix:///run/a%20b/d%27p.sock');"
+        );
     }
 }

@@ -31,7 +31,9 @@ def plain(value):
         case float():
             return value if math.isfinite(value) else str(value)
         case decimal.Decimal():
-            return str(value)
+            # A sum of integers is a HUGEINT for one reader and a BIGINT for the other.
+            whole = value.as_tuple().exponent == 0 and abs(value) < 2**63
+            return int(value) if whole else str(value)
         case bytes():
             return value.hex()
         case datetime.datetime() if value.tzinfo is not None:

@@ -275,6 +275,12 @@ impl Server {
         std::mem::take(&mut self.setup)
     }
 
+    /// Takes the setup of a server that has ended; the lake stays until it is dropped.
+    pub fn stop_ended(mut self) -> Setup {
+        assert!(self.poll().is_some(), "it is still running");
+        std::mem::take(&mut self.setup)
+    }
+
     /// Kills it as a crash would; the lake stays until the returned setup is dropped.
     pub fn crash(mut self) -> Setup {
         self.child.kill().expect("the child is ours");

@@ -5,6 +5,9 @@ use crate::engine::{Error, Result};
 /// The longest file name of the usual Linux file systems.
 const NAME_BYTES_MAX: usize = 255;
 
+/// The directory that makes its parent a table.
+const LOG_DIRECTORY: &str = "_delta_log";
+
 /// What a name is for; the text of its errors.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Kind {
@@ -37,6 +40,8 @@ fn fault(name: &str) -> Option<String> {
         Some(format!("has {} bytes; at most {NAME_BYTES_MAX} are possible", name.len()))
     } else if name.starts_with('.') {
         Some("starts with a dot; such directories are not part of a catalog".to_owned())
+    } else if name == LOG_DIRECTORY {
+        Some("is what tables call their logs; a schema that held it would be taken for a table".to_owned())
     } else {
         let bad = name.chars().find(|c| matches!(c, '/' | '\\') || c.is_control());
         bad.map(|bad| format!("holds {bad:?}; slashes, backslashes and control characters are not possible"))
@@ -56,7 +61,9 @@ mod tests {
 
     #[test]
     fn names_that_leave_the_root_or_hide_are_refused() {
-        for name in ["", ".", "..", "../x", "/etc", "a/b", "a\\b", ".hidden", "a\0b", "a\nb", &"x".repeat(256)] {
+        for name in
+            ["", ".", "..", "../x", "/etc", "a/b", "a\\b", ".hidden", "_delta_log", "a\0b", "a\nb", &"x".repeat(256)]
+        {
             let error = check(Kind::Schema, name).expect_err(name);
             assert!(matches!(error, Error::InvalidArgument(_)), "{name}: {error}");
         }

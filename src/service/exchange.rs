@@ -4,10 +4,10 @@
 //! the append, which then removes what it had staged. Only the commit itself runs detached, because half a commit
 //! cannot be taken back.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
-use arrow_flight::{FlightData, FlightDescriptor, utils::flight_data_to_arrow_batch};
+use arrow_flight::{FlightData, FlightDescriptor};
 use futures::{StreamExt, stream};
 use tonic::{Request, Response, Status, Streaming};
 
@@ -27,7 +27,7 @@ use crate::{
         descriptor::TableReference,
         exchange::{Operation, acknowledgement},
         headers::CallContext,
-        ipc::decode_schema_message,
+        ipc::{decode_batch, decode_schema_message},
         types::Conform,
     },
 };
@@ -229,8 +229,7 @@ impl Input {
             if message.data_header.is_empty() {
                 continue;
             }
-            let rows = flight_data_to_arrow_batch(&message, Arc::clone(&self.wire_schema), &HashMap::new())
-                .map_err(|e| Failure::Malformed(format!("a record batch of the exchange: {e}")))?;
+            let rows = decode_batch("exchange", &message.data_header, message.data_body, &self.wire_schema)?;
             return Ok(Some(self.conform.apply(&rows)?));
         }
         Ok(None)
@@ -240,6 +239,6 @@ impl Input {
 fn insert_only(operation: Operation) -> Answer<()> {
     match operation {
         Operation::Insert => Ok(()),
-        other => Err(Failure::Unsupported(format!("operation {other} is not offered; insert is"))),
+        other => Err(Failure::Unsupported(format!("{} is not offered; INSERT is", other.to_string().to_uppercase()))),
     }
 }

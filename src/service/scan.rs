@@ -20,7 +20,7 @@ use super::{
     status::{Answer, Failure, status},
 };
 use crate::{
-    engine::{Error, ReadBatch, ReadPart, RowId, ScanRequest, row_id_field},
+    engine::{self, Error, ReadBatch, ReadPart, RowId, ScanRequest, row_id_field},
     protocol::{
         action::{AtClause, Endpoints},
         descriptor::TableReference,
@@ -31,6 +31,9 @@ use crate::{
         types::{Projection, ScanShape},
     },
 };
+
+/// The most rows of a message. The engine's own batches are bounded by their bytes and smaller.
+const FRAME_ROWS_MAX: usize = 128 << 10;
 
 impl Airport {
     /// The tickets of a scan, one a stream. Each says all DoGet needs: no state waits for it here.
@@ -62,7 +65,7 @@ impl Airport {
         let shape = ScanShape::new(&snapshot.schema(), &ScanRequest { row_id, ..ticket.request })?;
         let (encoder, schema_frame) = FrameEncoder::new(shape.schema()).map_err(encoding_failed)?;
         let mut sender = Sender { encoder, shape, row_ids_unread: ticket.row_ids_unread };
-        let frames = batches.map(move |batch| sender.frame(&batch?)).map(|frame| frame.map_err(status));
+        let frames = batches.flat_map(cut).map(move |batch| sender.frame(&batch?)).map(|frame| frame.map_err(status));
         Ok(stream::iter([Ok(schema_frame)]).chain(frames).boxed())
     }
 }
@@ -73,6 +76,19 @@ pub(super) async fn do_get(airport: Arc<Airport>, request: Request<Ticket>) -> R
     let ticket = ScanTicket::decode(&request.into_inner().ticket).map_err(status)?;
     let frames = airport.read(&context, ticket).await.map_err(status)?;
     Ok(Response::new(frames))
+}
+
+/// Cuts a batch to what one message should hold: a mere count of rows may be as long as the table.
+fn cut(batch: engine::Result<ReadBatch>) -> stream::Iter<std::vec::IntoIter<engine::Result<ReadBatch>>> {
+    let pieces = match batch {
+        Ok(ReadBatch { rows, progress }) if rows.num_rows() > FRAME_ROWS_MAX => {
+            let starts = (0..rows.num_rows()).step_by(FRAME_ROWS_MAX);
+            let piece = |start| rows.slice(start, FRAME_ROWS_MAX.min(rows.num_rows() - start));
+            starts.map(|start| Ok(ReadBatch { rows: piece(start), progress })).collect()
+        }
+        whole => vec![whole],
+    };
+    stream::iter(pieces)
 }
 
 /// Turns the engine's batches into the client's full-width ones.

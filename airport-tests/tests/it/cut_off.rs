@@ -124,10 +124,11 @@ async fn a_server_that_crashes_keeps_what_it_acknowledged_and_no_more() {
 /// CREATE TABLE AS is `create_table` and then an exchange, in one session and one transaction.
 #[tokio::test]
 async fn a_create_table_as_that_fails_leaves_no_table() {
-    for cut in CUTS {
+    // An exchange that ends with its first message may never reach the server, which then has made a table and no more.
+    for cut in [Cut::Schema, Cut::FirstBatch, Cut::ManyBatches] {
         let (server, mut client) = lake().await;
         client.begin().await.unwrap();
-        let table = create_people(&client, "t").await;
+        let table = client.create_table(SALES, "t", &people(), OnConflict::Error).await.unwrap();
         drop(insert_until(&client, &table, cut).await);
         gone(&server, &client, &format!("{cut:?}")).await;
         // The name is free.
@@ -141,10 +142,9 @@ async fn a_create_table_as_that_fails_leaves_no_table() {
 async fn a_create_table_as_that_is_refused_leaves_no_table() {
     let (server, mut client) = lake().await;
     client.begin().await.unwrap();
-    let table = create_people(&client, "t").await;
-    let exchange = insert_until(&client, &table, Cut::FirstBatch).await;
+    let table = client.create_table(SALES, "t", &people(), OnConflict::Error).await.unwrap();
+    let mut exchange = insert_until(&client, &table, Cut::FirstBatch).await;
     exchange.send_message(arrow_flight::FlightData::new().with_data_header(&b"garbage"[..])).await;
-    let mut exchange = exchange;
     exchange.read_changed().await.expect_err("garbage is no batch");
     gone(&server, &client, "refused").await;
 }
@@ -154,7 +154,7 @@ async fn a_create_table_as_that_is_refused_leaves_no_table() {
 async fn a_table_that_was_created_before_stays() {
     let (server, mut client) = lake().await;
     client.begin().await.unwrap();
-    let table = create_people(&client, "t").await;
+    let table = client.create_table(SALES, "t", &people(), OnConflict::Error).await.unwrap();
     client.begin().await.unwrap();
     drop(insert_until(&client, &table, Cut::ManyBatches).await);
     let path = server.table(SALES, "t");
@@ -182,7 +182,7 @@ async fn a_table_that_if_not_exists_found_stays() {
 async fn a_table_of_another_session_stays() {
     let (server, mut maker) = lake().await;
     maker.begin().await.unwrap();
-    create_people(&maker, "t").await;
+    maker.create_table(SALES, "t", &people(), OnConflict::Error).await.unwrap();
     let mut client = Client::attach(server.tcp(), maker.catalog()).await.unwrap();
     client.begin().await.unwrap();
     let table = crate::support::listed(&client, SALES, "t").await;

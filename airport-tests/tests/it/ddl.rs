@@ -21,9 +21,11 @@ async fn a_new_table_is_an_empty_delta_table() {
     ]);
     let made = client.create_table(SALES, "t", &columns, OnConflict::Error).await.unwrap();
     assert_eq!(made.column_names(), ["id", "price", "rowid"]);
-    assert!(!made.schema.field(0).is_nullable() && made.schema.field(1).is_nullable(), "{:?}", made.schema);
+    // The client checks NOT NULL while it sends and ends its stream politely when it finds a NULL, so that the rows
+    // before would be committed: it must not know.
+    assert!(made.schema.field(0).is_nullable(), "{:?}", made.schema);
     assert_eq!((made.metadata.schema.as_str(), made.metadata.name.as_str()), (SALES, "t"));
-    assert_eq!(made.total_records, 0);
+    assert!([-1, 0].contains(&made.total_records), "{}", made.total_records);
 
     let found = listed(&client, SALES, "t").await;
     assert_eq!(found.descriptor, made.descriptor);

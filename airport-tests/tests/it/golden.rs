@@ -5,7 +5,6 @@ use airport_tests::{
     golden::{self, Golden},
     readers,
 };
-use arrow_flight::Action;
 use serde_json::json;
 use tonic::Code;
 
@@ -14,6 +13,8 @@ use crate::support::{assert_callers_fault, assert_refused, lake};
 /// `CREATE TABLE lake.sales.copy AS ...`: without the constraints of the table it copies.
 const CREATE_COPY: &str = "174-DoAction-create_table";
 const INSERT_COPY: &str = "175-DoExchange-insert";
+/// `AT (VERSION => 1)`
+const TIME_TRAVEL: [&str; 1] = ["112-DoAction-endpoints"];
 /// How many rows the five batches of [`INSERT_COPY`] hold.
 const COPIED_ROWS: u64 = 2549;
 
@@ -31,7 +32,7 @@ async fn a_recorded_create_table_as_goes_through() {
     let path = server.table("sales", "copy");
     let first = "SELECT id, name, price, placed, tags, addr FROM t WHERE id = 1";
     let addr = json!({ "street": "s", "zip": 1 });
-    let expected = [json!(1), json!("ret"), json!("1.50"), json!("2024-01-01T10:00:00"), json!(["x", "y"]), addr];
+    let expected = [json!(1), json!("a"), json!("1.50"), json!("2024-01-01T10:00:00"), json!(["x", "y"]), addr];
     assert_eq!(readers::both(&path, first), [expected]);
     assert_eq!(readers::both(&path, "SELECT count(*), count(tags) FROM t")[0][0], json!(COPIED_ROWS));
 }
@@ -66,6 +67,10 @@ async fn recorded_filters_are_understood_or_left_alone() {
     insert(&client, &golden, INSERT_COPY, &table).await.unwrap();
     for call in golden.calls("DoAction-endpoints") {
         let endpoints = golden::endpoints(&client, &golden, call, &table).await;
+        if TIME_TRAVEL.contains(&call) {
+            assert_refused(endpoints, Code::Unimplemented, &["VERSION"]);
+            continue;
+        }
         for endpoint in endpoints.unwrap_or_else(|e| panic!("{call}: {e}")) {
             let mut stream = client.get(&table, endpoint).await.unwrap_or_else(|e| panic!("{call}: {e}"));
             while stream.next().await.unwrap_or_else(|e| panic!("{call}: {e}")).is_some() {}
@@ -117,11 +122,10 @@ async fn recorded_calls_that_are_not_offered_are_refused() {
     let table = golden::create_table(&client, &golden, CREATE_COPY).await.unwrap();
     for call in golden.calls("").into_iter().filter(|call| call.contains("DoAction")) {
         let action = golden.action(call);
-        if OFFERED.contains(&action.r#type.as_str()) {
-            continue;
+        let name = action.r#type.clone();
+        if !OFFERED.contains(&name.as_str()) {
+            assert_refused(client.action_message(action).await, Code::Unimplemented, &[&name]);
         }
-        let refused = client.action_message(Action::new(action.r#type.clone(), action.body)).await;
-        assert_refused(refused, Code::Unimplemented, &[&action.r#type]);
     }
     for operation in ["update", "delete"] {
         for call in golden.calls(&format!("DoExchange-{operation}")) {
@@ -129,7 +133,7 @@ async fn recorded_calls_that_are_not_offered_are_refused() {
             for message in golden.exchange_about(call, &table.descriptor).into_iter().skip(1) {
                 exchange.send_message(message).await;
             }
-            assert_refused(exchange.read_schema().await, Code::Unimplemented, &[operation]);
+            assert_refused(exchange.read_schema().await, Code::Unimplemented, &[&operation.to_uppercase()]);
         }
     }
     assert_eq!(client.scan(&table, &["id"]).await.unwrap().row_count(), 0);

@@ -1,12 +1,16 @@
 //! One integration binary: a single link keeps the build lean.
 
 mod attach;
+mod bad_input;
 mod concurrency;
 mod cut_off;
 mod ddl;
 mod golden;
 mod insert;
+mod lakes;
+mod names;
 mod read;
+mod shutdown;
 mod snapshots;
 mod sql;
 mod support;

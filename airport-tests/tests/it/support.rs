@@ -37,9 +37,12 @@ pub(crate) fn people() -> Schema {
     Schema::new(vec![Field::new("id", DataType::Int64, true), Field::new("name", DataType::Utf8, true)])
 }
 
-/// Makes the table [`SALES`].`name` of [`people`].
+/// CREATE TABLE [`SALES`].`name` of [`people`], as a statement of its own: an exchange that follows at once would be
+/// the second half of a CREATE TABLE AS.
 pub(crate) async fn create_people(client: &Client, name: &str) -> Table {
-    client.create_table(SALES, name, &people(), OnConflict::Error).await.unwrap()
+    let table = client.create_table(SALES, name, &people(), OnConflict::Error).await.unwrap();
+    client.create_transaction().await.unwrap();
+    table
 }
 
 /// One row of [`people`] for each id, called `n` and its id.

@@ -148,7 +148,7 @@ fn two_clients_read_while_two_insert() {
             scope.spawn(move || insert_for(server, writer, duration))
         });
         let readers = [0, 1].map(|_| scope.spawn(|| read_until(&server, &done)));
-        let inserted = writers.map(|writer| writer.join());
+        let inserted = writers.map(std::thread::ScopedJoinHandle::join);
         done.store(true, Relaxed);
         (inserted, readers.map(|reader| reader.join().expect("a reader found what it should")))
     });
@@ -192,7 +192,7 @@ fn read_until(server: &Server, done: &AtomicBool) -> usize {
         assert_eq!(execute(&mut session, count), rows, "two reads of one transaction differ");
         execute(&mut session, "COMMIT");
         let rows: usize = rows[0].parse().expect("a count");
-        assert!(rows % INSERT_ROWS == 0 && rows >= most, "{rows} rows after {most}");
+        assert!(rows.is_multiple_of(INSERT_ROWS) && rows >= most, "{rows} rows after {most}");
         (reads, most) = (reads + 1, rows);
         if last {
             return reads;

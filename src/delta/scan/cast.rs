@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, PrimitiveArray, TimestampMicrosecondArray},
+    array::{ArrayRef, AsArray, PrimitiveArray, TimestampMicrosecondArray},
     compute::{CastOptions, cast_with_options},
     datatypes::{
         ArrowTimestampType, DataType, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
@@ -91,8 +91,8 @@ fn scaled<T: ArrowTimestampType>(
 #[cfg(test)]
 mod tests {
     use arrow::array::{
-        BinaryArray, Decimal128Array, Float32Array, Int32Array, Int64Array, StringArray, TimestampMillisecondArray,
-        TimestampNanosecondArray, UInt64Array,
+        Array, BinaryArray, Decimal128Array, Float32Array, Int32Array, Int64Array, StringArray,
+        TimestampMillisecondArray, TimestampNanosecondArray, UInt64Array,
     };
 
     use super::*;

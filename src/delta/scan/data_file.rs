@@ -32,7 +32,8 @@ pub(super) const POSITION_COLUMN: &str = "deltaport.position";
 #[derive(Debug)]
 pub(super) struct ParquetFile {
     pub(super) input: Input,
-    /// The columns of the file, in its own types.
+    /// The columns of the file, in its own types: whatever Arrow schema a writer left in it is not used, as its
+    /// dictionaries and large types would only have to be undone.
     pub(super) fields: Fields,
     /// For readers of columns alone.
     pub(super) columns: ArrowReaderMetadata,
@@ -40,6 +41,17 @@ pub(super) struct ParquetFile {
     pub(super) positions: ArrowReaderMetadata,
     /// How the table finds columns.
     pub(super) mapping: ColumnMapping,
+}
+
+/// What is wanted of a file's page index, where it has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum PageIndex {
+    /// Nothing: all rows are read.
+    Nothing,
+    /// Where pages begin, so that others can be skipped.
+    Offsets,
+    /// What pages hold, too.
+    Bounds,
 }
 
 /// Where a path of the table leads in a file.
@@ -56,19 +68,31 @@ pub(super) enum Place {
 }
 
 impl ParquetFile {
-    /// Reads the footer, and the page index if it will be of use.
-    pub(super) fn open(input: Input, page_index: bool, mapping: ColumnMapping) -> Result<Self> {
+    /// Reads the footer, and what of the page index will be of use.
+    pub(super) fn open(input: Input, page_index: PageIndex, mapping: ColumnMapping) -> Result<Self> {
         input.fetch_footer()?;
-        let policy = if page_index { PageIndexPolicy::Optional } else { PageIndexPolicy::Skip };
-        let footer = ParquetMetaDataReader::new().with_page_index_policy(policy).parse_and_finish(&input)?;
+        let wanted = |least| match page_index >= least {
+            true => PageIndexPolicy::Optional,
+            false => PageIndexPolicy::Skip,
+        };
+        let footer = ParquetMetaDataReader::new()
+            .with_offset_index_policy(wanted(PageIndex::Offsets))
+            .with_column_index_policy(wanted(PageIndex::Bounds))
+            .parse_and_finish(&input)?;
         input.forget_fetched();
         let footer = Arc::new(footer);
-        let schema = arrow_schema(footer.file_metadata().schema_descr())?;
+        let parquet = footer.file_metadata().schema_descr();
+        let mut schema = parquet_to_arrow_schema(parquet, None)?;
+        let mut options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        if parquet.columns().iter().any(|column| column.physical_type() == Physical::INT96) {
+            schema = without_int96(&schema, parquet);
+            options = options.with_schema(Arc::new(schema.clone()));
+        }
+        check_leaves(&schema, parquet)?;
         if mapping == ColumnMapping::Id && !schema.fields().iter().any(|field| has_id(field)) {
             return Err(ParquetError::General("the table maps columns by id, and the file has no ids".to_owned()));
         }
         let position = Field::new(POSITION_COLUMN, DataType::Int64, false).with_extension_type(RowNumber);
-        let options = ArrowReaderOptions::new().with_schema(Arc::new(schema.clone()));
         let with_position = options.clone().with_virtual_columns(vec![Arc::new(position)])?;
         Ok(Self {
             input,
@@ -114,29 +138,29 @@ fn has_id(field: &Field) -> bool {
     field.metadata().contains_key(PARQUET_FIELD_ID_META_KEY)
 }
 
-/// The schema that Parquet's own types make, whatever Arrow schema a writer left beside them: its dictionaries and
-/// large types would only have to be undone. INT96 becomes microseconds, as its range is beyond nanoseconds'.
-fn arrow_schema(parquet: &SchemaDescriptor) -> Result<Schema> {
-    let schema = parquet_to_arrow_schema(parquet, None)?;
+/// Leaves are counted on the Arrow side and used on the Parquet side.
+fn check_leaves(schema: &Schema, parquet: &SchemaDescriptor) -> Result<()> {
     let leaves: usize = schema.fields().iter().map(|field| leaf_count(field.data_type())).sum();
-    if leaves != parquet.num_columns() {
-        return Err(ParquetError::General("the file has columns without a type".to_owned()));
+    match leaves == parquet.num_columns() {
+        true => Ok(()),
+        false => Err(ParquetError::General("the file has columns without a type".to_owned())),
     }
-    if !parquet.columns().iter().any(|column| column.physical_type() == Physical::INT96) {
-        return Ok(schema);
-    }
-    let mut leaf = 0;
-    let fields: Fields = schema.fields().iter().map(|field| without_int96(field, parquet, &mut leaf)).collect();
-    Ok(Schema::new(fields))
 }
 
-fn without_int96(field: &Field, parquet: &SchemaDescriptor, leaf: &mut usize) -> Field {
+/// INT96 as microseconds, since its range is beyond that of nanoseconds.
+fn without_int96(schema: &Schema, parquet: &SchemaDescriptor) -> Schema {
+    let mut leaf = 0;
+    let fields: Fields = schema.fields().iter().map(|field| field_without_int96(field, parquet, &mut leaf)).collect();
+    Schema::new(fields)
+}
+
+fn field_without_int96(field: &Field, parquet: &SchemaDescriptor, leaf: &mut usize) -> Field {
     let data_type = match field.data_type() {
         DataType::Struct(fields) => {
-            DataType::Struct(fields.iter().map(|field| without_int96(field, parquet, leaf)).collect())
+            DataType::Struct(fields.iter().map(|field| field_without_int96(field, parquet, leaf)).collect())
         }
-        DataType::List(element) => DataType::List(Arc::new(without_int96(element, parquet, leaf))),
-        DataType::Map(entries, sorted) => DataType::Map(Arc::new(without_int96(entries, parquet, leaf)), *sorted),
+        DataType::List(element) => DataType::List(Arc::new(field_without_int96(element, parquet, leaf))),
+        DataType::Map(entries, sorted) => DataType::Map(Arc::new(field_without_int96(entries, parquet, leaf)), *sorted),
         other => {
             let int96 = parquet.column(*leaf).physical_type() == Physical::INT96;
             *leaf += 1;

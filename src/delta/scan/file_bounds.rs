@@ -81,7 +81,7 @@ fn live_rows(file: &DataFile, rows: Option<u64>) -> Option<u64> {
 impl<'a> Stats<'a> {
     fn parse(json: &'a str) -> Self {
         let names = ["numRecords", "minValues", "maxValues", "nullCount"];
-        let [rows, min_values, max_values, null_count] = raw_json::fields(json, names).unwrap_or_default();
+        let [rows, min_values, max_values, null_count] = raw_json::fields(json, names);
         Self { rows: rows.and_then(|rows| rows.parse().ok()), min_values, max_values, null_count }
     }
 }
@@ -208,4 +208,115 @@ fn timestamp_bound(text: &str, instant: bool, side: Side) -> Option<Scalar> {
         Side::Max => micros.checked_add(TIMESTAMP_LOSS_MICROS)?,
     };
     Some(Scalar::Timestamp(widened))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, sync::Arc};
+
+    use arrow::datatypes::{Fields, Schema};
+    use delta_kernel::actions::deletion_vector::{DeletionVectorDescriptor, DeletionVectorStorageType};
+    use object_store::path::Path;
+
+    use super::*;
+    use crate::delta::schema::ColumnMapping;
+
+    fn bounds_of(stats: &str, path: &[&str]) -> ColumnBounds {
+        let micros = |zone: Option<&str>| DataType::Timestamp(TimeUnit::Microsecond, zone.map(Into::into));
+        let field = |name: &str, data_type| Field::new(name, data_type, true);
+        let logical = Arc::new(Schema::new(vec![
+            field("i", DataType::Int32),
+            field("f", DataType::Float64),
+            field("dec", DataType::Decimal128(38, 2)),
+            field("t", DataType::Utf8),
+            field("bin", DataType::Binary),
+            field("ts", micros(Some("UTC"))),
+            field("ntz", micros(None)),
+            field("s", DataType::Struct(Fields::from(vec![field("x", DataType::Int32)]))),
+            field("l", DataType::List(Arc::new(field("element", DataType::Int32)))),
+        ]));
+        let physical = Arc::clone(&logical);
+        let schema = TableSchema { logical, physical, partition_columns: vec![], mapping: ColumnMapping::None };
+        let path: ColumnPath = path.iter().map(|name| (*name).to_owned()).collect();
+        FileBounds::new(&file(stats, None), &schema).column(&path).unwrap_or_default()
+    }
+
+    fn file(stats: &str, deleted: Option<i64>) -> DataFile {
+        let vector = deleted.map(|cardinality| DeletionVectorDescriptor {
+            storage_type: DeletionVectorStorageType::Inline,
+            path_or_inline_dv: String::new(),
+            offset: None,
+            size_in_bytes: 0,
+            cardinality,
+        });
+        DataFile {
+            path: Path::from("f"),
+            size_bytes: 1,
+            partition_values: BTreeMap::new(),
+            stats_json: Some(stats.into()),
+            deletion_vector: vector,
+        }
+    }
+
+    fn min_max(value: &str, column: &str) -> (Option<Scalar>, Option<Scalar>) {
+        let stats = format!(r#"{{"minValues":{{"{column}":{value}}},"maxValues":{{"{column}":{value}}}}}"#);
+        let bounds = bounds_of(&stats, &[column]);
+        (bounds.min, bounds.max)
+    }
+
+    #[test]
+    fn bounds_are_widened_by_what_writers_lose() {
+        let text = |max: &[u8]| (Some(Scalar::Text("ab".into())), Some(Scalar::Binary(max.to_vec())));
+        assert_eq!(min_max(r#""ab""#, "t"), text(b"ab\xff"));
+        let micros = |min, max| (Some(Scalar::Timestamp(min)), Some(Scalar::Timestamp(max)));
+        assert_eq!(min_max(r#""1970-01-01T00:00:01.000Z""#, "ts"), micros(999_000, 1_001_000));
+        assert_eq!(min_max(r#""1970-01-01T01:00:01.000+01:00""#, "ts"), micros(999_000, 1_001_000));
+        assert_eq!(min_max(r#""1970-01-01T00:00:01.000""#, "ntz"), micros(999_000, 1_001_000));
+        let (Some(Scalar::Decimal { unscaled: min, .. }), Some(Scalar::Decimal { unscaled: max, .. })) =
+            min_max("123456789012345678.25", "dec")
+        else {
+            panic!("decimals")
+        };
+        assert!(min < 12_345_678_901_234_567_800 && max > 12_345_678_901_234_567_850, "{min} {max}");
+    }
+
+    #[test]
+    fn what_cannot_be_trusted_is_no_bound() {
+        for (value, column) in [
+            (r#""1970-01-01T00:00:01.000""#, "ts"),
+            (r#""1970-01-01T00:00:01.000+01:00""#, "ntz"),
+            (r#""NaN""#, "f"),
+            ("null", "i"),
+            ("1.5", "i"),
+            (r#""7""#, "i"),
+            (r#""AQI=""#, "bin"),
+            ("[1]", "l"),
+            ("1", "s"),
+        ] {
+            assert_eq!(min_max(value, column), (None, None), "{column}: {value}");
+        }
+        assert!(bounds_of("{}", &["f"]).hidden_nan);
+        assert_eq!(bounds_of("not json", &["i"]), ColumnBounds::default());
+    }
+
+    #[test]
+    fn nulls_of_nested_fields_are_counted_with_care() {
+        let nulls = |count: u64, path: &[&str]| {
+            let stats = format!(r#"{{"numRecords":5,"nullCount":{{"i":{count},"s":{{"x":{count}}}}}}}"#);
+            bounds_of(&stats, path).nulls
+        };
+        assert_eq!([0, 3, 5].map(|count| nulls(count, &["i"])), [Nulls::None, Nulls::Unknown, Nulls::All]);
+        assert_eq!([0, 3, 5].map(|count| nulls(count, &["s", "x"])), [Nulls::Unknown, Nulls::Unknown, Nulls::All]);
+        assert_eq!(nulls(0, &["s"]), Nulls::Unknown);
+    }
+
+    #[test]
+    fn deleted_rows_are_not_counted() {
+        let five = r#"{"numRecords":5}"#;
+        assert_eq!(rows_by_log(&file(five, None)), Some(5));
+        assert_eq!(rows_by_log(&file(five, Some(2))), Some(3));
+        assert_eq!(rows_by_log(&file(five, Some(6))), None, "the log contradicts itself");
+        assert_eq!(rows_by_log(&file(r#"{"numRecords":-5}"#, None)), None);
+        assert_eq!(rows_by_log(&file("{}", Some(0))), None);
+    }
 }

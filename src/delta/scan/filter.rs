@@ -293,3 +293,79 @@ fn members<T: ArrowPrimitiveType<Native: Ord>>(array: &ArrayRef, list: &[T::Nati
 fn contains<T: Ord>(sorted: &[T], value: &T) -> bool {
     if sorted.len() <= LINEAR_SEARCH_MAX { sorted.contains(value) } else { sorted.binary_search(value).is_ok() }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{Decimal128Array, Float64Array, Int8Array, StringArray};
+
+    use super::*;
+
+    fn kept(array: impl Array + 'static, predicate: impl FnOnce(ColumnPath) -> Predicate) -> Vec<usize> {
+        let count = array.len();
+        let rows = Rows { columns: HashMap::from([("c", Arc::new(array) as ArrayRef)]), count };
+        matches(&predicate(vec!["c".to_owned()]), &rows).set_indices().collect()
+    }
+
+    fn compare(op: CompareOp, value: Scalar) -> impl FnOnce(ColumnPath) -> Predicate {
+        move |column| Predicate::Compare { column, op, value }
+    }
+
+    #[test]
+    fn floats_follow_duckdb() {
+        use CompareOp::{Equal, Greater, LessOrEqual, NotEqual};
+        let array =
+            || Float64Array::from(vec![Some(-0.0), Some(0.0), Some(f64::NAN), Some(-f64::NAN), Some(1.0), None]);
+        let at = |op, value| kept(array(), compare(op, Scalar::Float(value)));
+        assert_eq!(at(Equal, 0.0), [0, 1]);
+        assert_eq!(at(NotEqual, -0.0), [2, 3, 4]);
+        assert_eq!(at(Equal, f64::NAN), [2, 3]);
+        assert_eq!(at(Greater, 0.5), [2, 3, 4]);
+        assert_eq!(at(Greater, f64::NAN), Vec::<usize>::new());
+        assert_eq!(at(LessOrEqual, f64::NAN), [0, 1, 2, 3, 4]);
+        let list = vec![Scalar::Float(0.0), Scalar::Float(f64::NAN)];
+        assert_eq!(kept(array(), |column| Predicate::In { column, values: list, negated: false }), [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn constants_beyond_the_column_decide_alone() {
+        use CompareOp::{Equal, Greater, Less, NotEqual};
+        let bytes = || Int8Array::from(vec![Some(-128), Some(127), None]);
+        let at = |op, value| kept(bytes(), compare(op, Scalar::Integer(value)));
+        assert_eq!((at(Less, 128), at(Greater, 128)), (vec![0, 1], vec![]));
+        assert_eq!((at(Less, -129), at(Greater, -129)), (vec![], vec![0, 1]));
+        assert_eq!((at(Equal, 1 << 100), at(NotEqual, 1 << 100)), (vec![], vec![0, 1]));
+
+        let tenths = || Decimal128Array::from(vec![-16, -15, 15, 16]).with_precision_and_scale(9, 1).unwrap();
+        let at = |op, unscaled, scale| kept(tenths(), compare(op, Scalar::Decimal { unscaled, scale }));
+        assert_eq!(at(Equal, 1500, 3), [2]);
+        assert_eq!(at(Less, 155, 2), [0, 1, 2], "between two values of the column");
+        assert_eq!(at(Greater, -155, 2), [1, 2, 3]);
+        assert_eq!(at(Less, i128::MAX, 0), [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn what_cannot_be_evaluated_keeps_every_row() {
+        let texts = || StringArray::from(vec![Some("a"), None]);
+        let number = Scalar::Integer(1);
+        assert_eq!(kept(texts(), compare(CompareOp::Equal, number.clone())), [0, 1]);
+        let list = vec![Scalar::Text("b".to_owned()), number];
+        assert_eq!(kept(texts(), |column| Predicate::In { column, values: list, negated: false }), [0, 1]);
+        let elsewhere = |_| Predicate::IsNull { column: vec!["d".to_owned()], negated: true };
+        assert_eq!(kept(texts(), elsewhere), [0, 1]);
+        let below = |_| Predicate::IsNull { column: vec!["c".to_owned(), "d".to_owned()], negated: true };
+        assert_eq!(kept(texts(), below), [0, 1]);
+    }
+
+    #[test]
+    fn long_lists_are_searched_as_short_ones() {
+        let array = || (0..100).map(|i| Some(format!("{i}"))).collect::<StringArray>();
+        for length in [1, LINEAR_SEARCH_MAX, LINEAR_SEARCH_MAX + 1, 50] {
+            let list = || (0..length).rev().map(|i| Scalar::Text(format!("{}", i * 2))).collect();
+            let of = |negated| kept(array(), |column| Predicate::In { column, values: list(), negated });
+            assert_eq!(of(false), (0..length).map(|i| i * 2).collect::<Vec<_>>());
+            assert_eq!(of(true).len(), 100 - length);
+        }
+    }
+}

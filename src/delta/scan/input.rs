@@ -5,6 +5,7 @@
 use std::{
     fs::File,
     io::{self, BufReader, Read},
+    iter,
     ops::Range,
     os::unix::fs::FileExt,
     path::Path as FilePath,
@@ -78,14 +79,14 @@ impl Input {
     /// Says that the footer will be read next.
     pub(super) fn fetch_footer(&self) -> Result<()> {
         let size_bytes = self.len();
-        self.fetch_ahead(vec![size_bytes.saturating_sub(FOOTER_BYTES)..size_bytes])
+        self.fetch_ahead(iter::once(size_bytes.saturating_sub(FOOTER_BYTES)..size_bytes))
     }
 
     /// Says which bytes will be read next. A local file needs no telling.
-    pub(super) fn fetch_ahead(&self, ranges: Vec<Range<u64>>) -> Result<()> {
+    pub(super) fn fetch_ahead(&self, ranges: impl IntoIterator<Item = Range<u64>>) -> Result<()> {
         match self {
             Self::Local(_) => Ok(()),
-            Self::Remote(remote) => remote.fetch_ahead(ranges),
+            Self::Remote(remote) => remote.fetch_ahead(ranges.into_iter().collect()),
         }
     }
 
@@ -236,13 +237,13 @@ mod tests {
         let input = Input::remote(Arc::clone(&store) as _, path.clone(), size, handle, cancelled.clone());
         input.fetch_footer().unwrap();
         check(&input);
-        input.fetch_ahead(vec![0..100, 90..200, 7..7]).unwrap();
+        input.fetch_ahead([0..100, 90..200, 7..7]).unwrap();
         runtime.block_on(store.delete(&path)).unwrap();
         assert_eq!(input.get_bytes(95, 50).unwrap(), content()[95..145]);
         assert!(input.get_bytes(50, 100).is_err(), "spans two fetched ranges, and the object is gone");
         input.forget_fetched();
         assert!(input.get_bytes(95, 50).is_err());
         cancelled.cancel();
-        assert!(input.fetch_ahead(vec![0..1]).is_err());
+        assert!(input.fetch_ahead(iter::once(0..1)).is_err());
     }
 }

@@ -189,3 +189,108 @@ fn big_endian(bytes: &[u8]) -> Option<i128> {
     wide.get_mut(16_usize.checked_sub(bytes.len())?..)?.copy_from_slice(bytes);
     Some(i128::from_be_bytes(wide))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use parquet::{
+        data_type::{ByteArray, FixedLenByteArray},
+        file::{
+            metadata::{ColumnChunkMetaData, FileMetaData},
+            statistics::ValueStatistics,
+        },
+        schema::{parser::parse_message_type, types::SchemaDescriptor},
+    };
+
+    use super::*;
+
+    /// The bounds of a row group of ten rows of one column.
+    fn bounds(column: &str, data_type: DataType, ordered: bool, stats: Statistics) -> ColumnBounds {
+        let message = format!("message m {{ required {column}; }}");
+        let schema = Arc::new(SchemaDescriptor::new(Arc::new(parse_message_type(&message).unwrap())));
+        let descriptor = schema.column(0);
+        let order = ColumnOrder::TYPE_DEFINED_ORDER(ColumnOrder::sort_order_for_type(
+            descriptor.logical_type_ref(),
+            descriptor.converted_type(),
+            descriptor.physical_type(),
+        ));
+        let chunk = ColumnChunkMetaData::builder(descriptor).set_statistics(stats).build().unwrap();
+        let group = RowGroupMetaData::builder(Arc::clone(&schema));
+        let group = group.set_num_rows(10).set_column_metadata(vec![chunk]).build().unwrap();
+        let meta = FileMetaData::new(1, 10, None, None, schema, ordered.then(|| vec![order]));
+        let file = ParquetMetaData::new(meta, vec![group]);
+        Leaf { index: 0, data_type }.group_bounds(&file, file.row_group(0))
+    }
+
+    fn trusted(bounds: &ColumnBounds) -> bool {
+        bounds.min.is_some() && bounds.max.is_some()
+    }
+
+    #[test]
+    fn deprecated_bounds_are_trusted_of_signed_numbers_only() {
+        let int = |deprecated| Statistics::int32(Some(-1), Some(1), None, Some(0), deprecated);
+        let text = |deprecated| {
+            let value = || Some(ByteArray::from("é"));
+            Statistics::ByteArray(ValueStatistics::new(value(), value(), None, Some(0), deprecated))
+        };
+        for (column, data_type, ordered, stats, expected) in [
+            ("int32 c", DataType::Int32, true, int(false), true),
+            ("int32 c", DataType::Int32, false, int(true), true),
+            ("int32 c (UINT_32)", DataType::UInt32, true, int(false), true),
+            ("int32 c (UINT_32)", DataType::UInt32, true, int(true), false),
+            ("int32 c (UINT_32)", DataType::UInt32, false, int(false), false),
+            ("binary c (UTF8)", DataType::Utf8, true, text(false), true),
+            ("binary c (UTF8)", DataType::Utf8, true, text(true), false),
+            ("binary c (UTF8)", DataType::Utf8, false, text(false), false),
+            ("binary c (DECIMAL(9,2))", DataType::Decimal128(9, 2), true, text(false), false),
+        ] {
+            let bounds = bounds(column, data_type, ordered, stats);
+            assert_eq!(trusted(&bounds), expected, "{column}, ordered: {ordered}");
+            assert_eq!(bounds.nulls, Nulls::None, "counts have no order");
+        }
+    }
+
+    #[test]
+    fn numbers_are_read_as_the_file_means_them() {
+        let unsigned = Statistics::int64(Some(0), Some(-1), None, None, false);
+        let found = bounds("int64 c (UINT_64)", DataType::UInt64, true, unsigned);
+        assert_eq!(found.max, Some(Scalar::Integer(u64::MAX.into())));
+        let scaled = Statistics::int64(Some(-15), Some(15), None, None, false);
+        let found = bounds("int64 c (DECIMAL(18,1))", DataType::Decimal128(18, 1), true, scaled);
+        assert_eq!(found.min, Some(Scalar::Decimal { unscaled: -15, scale: 1 }));
+        let fixed = |bytes: &[u8]| Some(FixedLenByteArray::from(bytes.to_vec()));
+        let stats = ValueStatistics::new(fixed(&[0xff, 0x00]), fixed(&[0x01, 0x00]), None, None, false);
+        let column = "fixed_len_byte_array(2) c (DECIMAL(4,0))";
+        let found = bounds(column, DataType::Decimal128(4, 0), true, Statistics::FixedLenByteArray(stats));
+        assert_eq!(found.min, Some(Scalar::Decimal { unscaled: -256, scale: 0 }));
+        assert_eq!(found.max, Some(Scalar::Decimal { unscaled: 256, scale: 0 }));
+        let nanos = Statistics::int64(Some(-1), Some(1999), None, None, false);
+        let data_type = DataType::Timestamp(TimeUnit::Nanosecond, None);
+        let found = bounds("int64 c (TIMESTAMP(NANOS,false))", data_type, true, nanos);
+        assert_eq!((found.min, found.max), (Some(Scalar::Timestamp(-1)), Some(Scalar::Timestamp(1))));
+        let millis = Statistics::int64(Some(i64::MIN), Some(2), None, None, false);
+        let data_type = DataType::Timestamp(TimeUnit::Millisecond, None);
+        let found = bounds("int64 c (TIMESTAMP(MILLIS,false))", data_type, true, millis);
+        assert_eq!((found.min, found.max), (None, Some(Scalar::Timestamp(2000))), "overflow is no bound");
+    }
+
+    #[test]
+    fn floats_may_hide_nan_and_nan_is_no_bound() {
+        let found =
+            bounds("double c", DataType::Float64, true, Statistics::double(Some(0.0), Some(1.0), None, None, false));
+        assert!(trusted(&found) && found.hidden_nan);
+        let nan = Statistics::float(Some(0.0), Some(f32::NAN), None, None, false);
+        let found = bounds("float c", DataType::Float32, true, nan);
+        assert_eq!((found.min, found.max), (None, None));
+    }
+
+    #[test]
+    fn two_complement_numbers_of_any_length() {
+        assert_eq!(big_endian(&[0x80]), Some(-128));
+        assert_eq!(big_endian(&[0, 0x80]), Some(128));
+        assert_eq!(big_endian(&[0xff; 16]), Some(-1));
+        assert_eq!(big_endian(&[]), None);
+        assert_eq!(big_endian(&[0; 17]), None);
+    }
+}

@@ -12,7 +12,7 @@ use arrow::array::{RecordBatch, RecordBatchOptions};
 use super::{
     coalesce::Coalesce,
     context::ScanContext,
-    unit::{Opened, open},
+    unit::{OpenFile, Opened, open},
     unit_reader::{Step, UnitReader},
 };
 use crate::engine::{Error, ReadBatch, ReadUnit, Result};
@@ -27,6 +27,7 @@ pub(super) struct PartReader {
     scan: Arc<ScanContext>,
     units: VecDeque<ReadUnit>,
     current: Option<(ReadUnit, Box<UnitReader>)>,
+    last_file: Option<OpenFile>,
     coalesce: Coalesce,
     ready: VecDeque<RecordBatch>,
     /// Rows of an answer without columns.
@@ -44,6 +45,7 @@ impl PartReader {
             scan,
             units: units.iter().copied().collect(),
             current: None,
+            last_file: None,
             coalesce: Coalesce::default(),
             ready: VecDeque::new(),
             counted: 0,
@@ -92,7 +94,10 @@ impl PartReader {
 
     fn begin(&mut self) -> Result<bool> {
         let Some(unit) = self.units.pop_front() else { return Ok(false) };
-        match self.guarded(unit, || open(&self.scan, unit))? {
+        let mut last_file = self.last_file.take();
+        let opened = self.guarded(unit, || open(&self.scan, unit, &mut last_file))?;
+        self.last_file = last_file;
+        match opened {
             Opened::Counted(rows) => {
                 self.counted += rows;
                 self.bytes_done += bytes_of(&self.scan, unit);

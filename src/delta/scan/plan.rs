@@ -5,7 +5,7 @@ use std::{num::NonZeroUsize, sync::Arc};
 use super::{
     file_bounds::FileBounds,
     prune::may_match,
-    simplify::{Known, NEVER, simplify},
+    simplify::{Known, NEVER, coarse, simplify},
 };
 use crate::{
     delta::{file::DataFile, schema::TableSchema},
@@ -20,7 +20,7 @@ const PART_BYTES_MIN: u64 = 8 * 1024 * 1024;
 const FILE_COST_BYTES: u64 = 256 * 1024;
 
 /// Files are cut into slices of about this fraction of a part, so that parts fill evenly.
-const SLICES_PER_PART: u64 = 2;
+const SLICES_PER_PART: u64 = 4;
 
 /// Leaves out the files that hold no wanted row and splits the rest into at most `parts_max` parts of nearly equal
 /// cost. Ordinals are indexes into `files`.
@@ -31,13 +31,14 @@ pub(crate) fn plan(
     parts_max: NonZeroUsize,
 ) -> ReadPlan {
     let predicate = simplify(&request.predicate, &|_| Known::Nothing);
-    let wanted = |file: &DataFile| {
-        let bounds = FileBounds::new(file, schema);
-        !bounds.is_empty() && may_match(&predicate, &bounds)
-    };
     if predicate == NEVER {
         return ReadPlan::default();
     }
+    let coarse = coarse(&predicate);
+    let wanted = |file: &DataFile| {
+        let bounds = FileBounds::new(file, schema);
+        !bounds.is_empty() && may_match(&coarse, &bounds)
+    };
     let wanted: Vec<Piece> = (0_u32..)
         .zip(files)
         .filter(|(_, file)| wanted(file))
@@ -84,13 +85,13 @@ fn share_out(pieces: &[Piece], parts: u64) -> ReadPlan {
     ReadPlan { parts: shared.into_iter().map(|(_, part)| joined(&part)).collect() }
 }
 
-/// A file is whole unless it is larger than a part.
+/// A slice is no larger than a fraction of a part, and a file that is no larger than that is whole.
 fn slices_of(cost: u64, total: u128, parts: u64) -> u32 {
-    let parts_of_file = u128::from(cost) * u128::from(parts);
-    if parts_of_file <= total {
+    if parts == 1 {
         return 1;
     }
-    u32::try_from((parts_of_file * u128::from(SLICES_PER_PART)).div_ceil(total)).unwrap_or(u32::MAX)
+    let fractions = u128::from(cost) * u128::from(parts * SLICES_PER_PART);
+    u32::try_from(fractions.div_ceil(total)).unwrap_or(u32::MAX).max(1)
 }
 
 /// The part with neighbouring slices of a file as one, where they are one: 2/8 and 3/8 are 1/4.
@@ -105,4 +106,116 @@ fn joined(part: &ReadPart) -> ReadPart {
         }
     }
     ReadPart { units }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use arrow::datatypes::{DataType, Field, Schema};
+    use object_store::path::Path;
+
+    use super::*;
+    use crate::{
+        delta::schema::ColumnMapping,
+        engine::{CompareOp, Scalar},
+    };
+
+    const MIB: u64 = 1024 * 1024;
+
+    fn files(sizes_mib: &[u64]) -> Vec<Arc<DataFile>> {
+        let file = |(at, size): (usize, &u64)| DataFile {
+            path: Path::from(format!("{at}")),
+            size_bytes: size * MIB,
+            partition_values: BTreeMap::new(),
+            stats_json: Some(format!(r#"{{"numRecords":9,"minValues":{{"a":{at}}},"maxValues":{{"a":{at}}}}}"#).into()),
+            deletion_vector: None,
+        };
+        sizes_mib.iter().enumerate().map(file).map(Arc::new).collect()
+    }
+
+    fn planned(files: &[Arc<DataFile>], projection: Vec<usize>, predicate: Predicate, parts: usize) -> Vec<ReadPart> {
+        let logical = Arc::new(Schema::new(vec![Field::new("a", DataType::Int64, true)]));
+        let physical = Arc::clone(&logical);
+        let schema = TableSchema { logical, physical, partition_columns: vec![], mapping: ColumnMapping::None };
+        let request = ScanRequest { projection, row_id: false, predicate };
+        plan(files, &schema, &request, NonZeroUsize::new(parts).unwrap()).parts
+    }
+
+    fn bytes(files: &[Arc<DataFile>], part: &ReadPart) -> u64 {
+        part.units.iter().map(|unit| files[unit.file as usize].size_bytes / u64::from(unit.slices)).sum()
+    }
+
+    #[test]
+    fn parts_are_few_full_and_nearly_equal() {
+        for (sizes, parts_max, parts, largest_mib) in [
+            (&[400][..], 4, 4, 100),
+            (&[400], 1, 1, 400),
+            (&[100, 100, 100], 2, 2, 170),
+            (&[60, 40], 4, 4, 32),
+            (&[1; 100], 8, 8, 13),
+            (&[1000, 1, 1], 8, 8, 130),
+            (&[1, 1, 1], 8, 1, 3),
+            (&[20], 8, 2, 10),
+        ] {
+            let files = files(sizes);
+            let plan = planned(&files, vec![0], Predicate::Unknown, parts_max);
+            assert_eq!(plan.len(), parts, "{sizes:?}");
+            let largest = plan.iter().map(|part| bytes(&files, part)).max().unwrap();
+            assert!(largest <= largest_mib * MIB, "{sizes:?}: {} MiB", largest / MIB);
+            assert!(plan.iter().all(|part| !part.units.is_empty()));
+        }
+    }
+
+    #[test]
+    fn every_byte_is_in_one_part() {
+        for sizes in [&[400, 3, 77, 0, 129][..], &[64; 7], &[1; 50], &[5000, 5000]] {
+            for parts_max in 1..20 {
+                let files = files(sizes);
+                let plan = planned(&files, vec![0], Predicate::Unknown, parts_max);
+                let units: Vec<ReadUnit> = plan.iter().flat_map(|part| part.units.clone()).collect();
+                assert!(plan.len() <= parts_max);
+                for (ordinal, _) in files.iter().enumerate() {
+                    let mut end = (0, 1); // as a fraction
+                    for unit in units.iter().filter(|unit| unit.file as usize == ordinal) {
+                        assert_eq!(unit.slice * end.1, end.0 * unit.slices, "slices follow one another");
+                        end = (unit.slice + 1, unit.slices);
+                    }
+                    assert_eq!(end.0, end.1, "to the end");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn files_without_wanted_rows_are_left_out_and_ordinals_stay() {
+        let files = files(&[1, 1, 1, 1]);
+        let from = |value| Predicate::Compare {
+            column: vec!["a".to_owned()],
+            op: CompareOp::GreaterOrEqual,
+            value: Scalar::Integer(value),
+        };
+        let units = |predicate| {
+            let plan = planned(&files, vec![0], predicate, 4);
+            plan.iter().flat_map(|part| part.units.iter().map(|unit| unit.file)).collect::<Vec<_>>()
+        };
+        assert_eq!(units(from(2)), [2, 3]);
+        assert!(planned(&files, vec![0], from(4), 4).is_empty());
+        assert!(planned(&files, vec![], Predicate::Or(vec![]), 4).is_empty());
+        assert!(planned(&[], vec![0], Predicate::Unknown, 4).is_empty());
+        let list = |negated| Predicate::In {
+            column: vec!["a".to_owned()],
+            values: (2..200).map(Scalar::Integer).collect(),
+            negated,
+        };
+        assert_eq!(units(list(false)), [2, 3]);
+        assert_eq!(units(list(true)), [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn counting_rows_is_one_part() {
+        let files = files(&[400, 400]);
+        assert_eq!(planned(&files, vec![], Predicate::And(vec![]), 8).len(), 1);
+        assert_eq!(planned(&files, vec![0], Predicate::And(vec![]), 8).len(), 8);
+    }
 }

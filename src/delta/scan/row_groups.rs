@@ -11,6 +11,7 @@ use parquet::{
 use super::{
     data_file::{ParquetFile, Place},
     prune::{Bounds, ColumnBounds, leaf_may_match, may_match},
+    simplify::coarse,
 };
 use crate::{
     delta::schema::TableSchema,
@@ -38,6 +39,7 @@ pub(super) fn select(
 ) -> Vec<Group> {
     let footer = file.footer();
     let slice = slice_rows(footer, unit);
+    let predicate = &coarse(predicate);
     let mut first_row = 0;
     let mut groups = Vec::new();
     for (index, group) in footer.row_groups().iter().enumerate() {

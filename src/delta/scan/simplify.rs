@@ -1,7 +1,10 @@
 //! Predicates with what is already decided taken out.
 
-use super::prune::{ColumnBounds, leaf_may_match};
-use crate::engine::{ColumnPath, Predicate};
+use super::{
+    order::compare,
+    prune::{ColumnBounds, leaf_may_match},
+};
+use crate::engine::{ColumnPath, CompareOp, Predicate, Scalar};
 
 /// The predicate that no row satisfies.
 pub(super) const NEVER: Predicate = Predicate::Or(Vec::new());
@@ -50,6 +53,37 @@ pub(super) fn simplify(predicate: &Predicate, known: &impl Fn(&ColumnPath) -> Kn
     }
 }
 
+/// Lists longer than this are pruned by their extremes only: bounds are looked up for every file and page, and a
+/// long list would be gone through each time.
+const LIST_MAX: usize = 64;
+
+/// A predicate for bounds: true of every row that `predicate` is true of, and quick to decide.
+pub(super) fn coarse(predicate: &Predicate) -> Predicate {
+    match predicate {
+        Predicate::And(parts) => Predicate::And(parts.iter().map(coarse).collect()),
+        Predicate::Or(parts) => Predicate::Or(parts.iter().map(coarse).collect()),
+        Predicate::In { column, values, negated } if values.len() > LIST_MAX => match extremes(values) {
+            Some((min, max)) if !negated => {
+                let compare =
+                    |op, value: &Scalar| Predicate::Compare { column: column.clone(), op, value: value.clone() };
+                Predicate::And(vec![compare(CompareOp::GreaterOrEqual, min), compare(CompareOp::LessOrEqual, max)])
+            }
+            _ => Predicate::Unknown,
+        },
+        other => other.clone(),
+    }
+}
+
+/// The least and the greatest; `None` if they are not all of one kind.
+fn extremes(values: &[Scalar]) -> Option<(&Scalar, &Scalar)> {
+    let first = values.first()?;
+    values.iter().try_fold((first, first), |(min, max), value| {
+        let min = if compare(value, min)?.is_lt() { value } else { min };
+        let max = if compare(value, max)?.is_gt() { value } else { max };
+        Some((min, max))
+    })
+}
+
 fn one_or(mut parts: Vec<Predicate>, none: Predicate, many: fn(Vec<Predicate>) -> Predicate) -> Predicate {
     match parts.len() {
         0 => none,
@@ -61,7 +95,6 @@ fn one_or(mut parts: Vec<Predicate>, none: Predicate, many: fn(Vec<Predicate>) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{CompareOp, Scalar};
 
     fn is(column: &str, value: i128) -> Predicate {
         Predicate::Compare { column: vec![column.to_owned()], op: CompareOp::Equal, value: Scalar::Integer(value) }
@@ -90,5 +123,19 @@ mod tests {
         assert_eq!(either(is("c", 1), is("d", 5)), Predicate::Or(vec![is("c", 1), is("d", 5)]));
         let null = Predicate::IsNull { column: vec!["null".to_owned()], negated: false };
         assert_eq!(simplify(&null, &known), Predicate::Unknown);
+    }
+
+    #[test]
+    fn long_lists_become_ranges() {
+        let list = |values: Vec<Scalar>, negated| Predicate::In { column: vec!["c".to_owned()], values, negated };
+        let long: Vec<Scalar> = (0..1000).map(|i| Scalar::Integer(i * 7919 % 1000)).collect();
+        let at = |op, value| Predicate::Compare { column: vec!["c".to_owned()], op, value: Scalar::Integer(value) };
+        let range = Predicate::And(vec![at(CompareOp::GreaterOrEqual, 0), at(CompareOp::LessOrEqual, 999)]);
+        assert_eq!(coarse(&Predicate::Or(vec![list(long.clone(), false)])), Predicate::Or(vec![range]));
+        assert_eq!(coarse(&list(long.clone(), true)), Predicate::Unknown);
+        let mixed = [long.clone(), vec![Scalar::Boolean(true)]].concat();
+        assert_eq!(coarse(&list(mixed, false)), Predicate::Unknown);
+        let short = list(long[..3].to_vec(), true);
+        assert_eq!(coarse(&short), short);
     }
 }

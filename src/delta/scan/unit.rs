@@ -10,7 +10,7 @@ use super::{
     columns::FileColumns,
     constant::Constant,
     context::ScanContext,
-    data_file::{ParquetFile, Place},
+    data_file::{PageIndex, ParquetFile, Place},
     deletion,
     file_bounds::{FileBounds, rows_by_log},
     prune::ColumnBounds,
@@ -32,8 +32,17 @@ pub(super) enum Opened {
     Reader(Box<UnitReader>),
 }
 
-/// Looks into a unit. Footer and deletion vector are read unless the log has the answer.
-pub(super) fn open(scan: &Arc<ScanContext>, unit: ReadUnit) -> Result<Opened> {
+/// A file of a version that was opened, and a mask of its rows that live, if some do not.
+#[derive(Debug, Clone)]
+pub(super) struct OpenFile {
+    ordinal: u32,
+    parquet: Arc<ParquetFile>,
+    live: Option<BooleanBuffer>,
+}
+
+/// Looks into a unit. Footer and deletion vector are read unless the log has the answer, or they are those of
+/// `last`, the file opened last.
+pub(super) fn open(scan: &Arc<ScanContext>, unit: ReadUnit, last: &mut Option<OpenFile>) -> Result<Opened> {
     let file = &scan.source.files[unit.file as usize];
     let bounds = FileBounds::new(file, &scan.source.schema);
     let predicate = simplify(&scan.request.predicate, &|path| bounds.partition(path));
@@ -48,20 +57,39 @@ pub(super) fn open(scan: &Arc<ScanContext>, unit: ReadUnit) -> Result<Opened> {
     {
         return Ok(Opened::Counted(rows));
     }
-    open_file(scan, unit, &predicate, rows_alone)
+    let file = match last.take().filter(|file| file.ordinal == unit.file) {
+        Some(file) => file,
+        None => open_file(scan, unit, &predicate)?,
+    };
+    *last = Some(file.clone());
+    look_into(scan, unit, file, &predicate, rows_alone)
 }
 
-fn open_file(scan: &Arc<ScanContext>, unit: ReadUnit, predicate: &Predicate, rows_alone: bool) -> Result<Opened> {
-    let (file, schema) = (&scan.source.files[unit.file as usize], &scan.source.schema);
+fn open_file(scan: &Arc<ScanContext>, unit: ReadUnit, predicate: &Predicate) -> Result<OpenFile> {
+    let file = &scan.source.files[unit.file as usize];
     let unreadable = |source: ParquetError| Error::internal(format!("file {} cannot be read", file.path), source);
-    let page_index = *predicate != Predicate::Unknown || unit.slices > 1 || file.deletion_vector.is_some();
-    let parquet = ParquetFile::open(scan.input(file)?, page_index, schema.mapping).map_err(unreadable)?;
+    let page_index = match predicate {
+        Predicate::Unknown if unit.slices == 1 && file.deletion_vector.is_none() => PageIndex::Nothing,
+        Predicate::Unknown => PageIndex::Offsets,
+        _ => PageIndex::Bounds,
+    };
+    let parquet = ParquetFile::open(scan.input(file)?, page_index, scan.source.schema.mapping).map_err(unreadable)?;
+    let live = live_rows(scan, file, &parquet)?;
+    Ok(OpenFile { ordinal: unit.file, parquet: Arc::new(parquet), live })
+}
 
+fn look_into(
+    scan: &Arc<ScanContext>,
+    unit: ReadUnit,
+    OpenFile { parquet, live, .. }: OpenFile,
+    predicate: &Predicate,
+    rows_alone: bool,
+) -> Result<Opened> {
+    let (file, schema) = (&scan.source.files[unit.file as usize], &scan.source.schema);
     let predicate = simplify(predicate, &|path| known(&parquet, schema, path));
     if predicate == NEVER {
         return Ok(Opened::Counted(0));
     }
-    let live = live_rows(scan, file, &parquet)?;
     let groups = select(&parquet, schema, unit, live.as_ref(), &predicate);
     if rows_alone && predicate == Predicate::Unknown {
         return Ok(Opened::Counted(groups.iter().map(|group| group.rows as u64).sum()));

@@ -39,7 +39,7 @@ use crate::engine::{Error, Predicate, ReadUnit, Result, RowId};
 pub(super) struct UnitReader {
     scan: Arc<ScanContext>,
     unit: ReadUnit,
-    file: ParquetFile,
+    file: Arc<ParquetFile>,
     projected: FileColumns,
     output: Vec<Output>,
     filter: Option<Filter>,
@@ -88,7 +88,7 @@ impl UnitReader {
     pub(super) fn new(
         scan: Arc<ScanContext>,
         unit: ReadUnit,
-        file: ParquetFile,
+        file: Arc<ParquetFile>,
         projected: FileColumns,
         output: Vec<Output>,
         filter: Option<Filter>,
@@ -206,20 +206,20 @@ impl UnitReader {
     fn byte_ranges(&self, leaves: &[usize], group: &Group) -> Vec<Range<u64>> {
         let footer = self.file.footer();
         let pages = footer.offset_index().and_then(|index| index.get(group.index));
-        let ranges = |leaf: &usize| {
+        let mut ranges = Vec::new();
+        for leaf in leaves {
             let (start, length) = footer.row_group(group.index).column(*leaf).byte_range();
             match (&group.selection, pages.and_then(|pages| pages.get(*leaf))) {
                 (Some(selection), Some(pages)) => {
-                    let locations = pages.page_locations();
-                    let first = locations.first().and_then(|page| u64::try_from(page.offset).ok()).unwrap_or(start);
-                    let mut ranges = vec![start..first.max(start)]; // the dictionary
-                    ranges.extend(selection.scan_ranges(locations));
-                    ranges
+                    let pages = pages.page_locations();
+                    let first = pages.first().and_then(|page| u64::try_from(page.offset).ok()).unwrap_or(start);
+                    ranges.push(start..first.max(start)); // the dictionary
+                    ranges.extend(selection.scan_ranges(pages));
                 }
-                _ => vec![start..start + length],
+                _ => ranges.push(start..start + length),
             }
-        };
-        leaves.iter().flat_map(ranges).collect()
+        }
+        ranges
     }
 
     fn answer(&mut self, batch: Result<RecordBatch, ArrowError>, filter: bool) -> Result<Step> {

@@ -216,13 +216,14 @@ pub(super) fn stats_json(rows: &RecordBatch, truncating: bool) -> String {
         let column = path(dotted);
         let mut values: Vec<_> = (0..rows.num_rows()).filter_map(|row| value(rows, &column, row)).collect();
         let nulls = rows.num_rows() - values.len();
-        values.retain(|v| {
-            !matches!(v, Scalar::Float(f) if !f.is_finite()) && !matches!(v, Scalar::Boolean(_) | Scalar::Binary(_))
-        });
+        // Writers leave NaN out; infinities are not JSON, and then there are no bounds.
+        values.retain(|v| !matches!(v, Scalar::Float(f) if f.is_nan()));
         values.sort_by(order);
-        // Infinities are not JSON; a writer that meets one leaves the bounds out.
-        let all_finite = column[0] != "f32" && column[0] != "f64";
-        let bounds = if all_finite { (values.first(), values.last()) } else { (None, None) };
+        let shown = |v: &Scalar| match v {
+            Scalar::Float(float) => float.is_finite(),
+            other => !matches!(other, Scalar::Boolean(_) | Scalar::Binary(_)),
+        };
+        let bounds = if values.iter().all(shown) { (values.first(), values.last()) } else { (None, None) };
         let name = match column.as_slice() {
             [name] => format!("\"{name}\""),
             [_, a] if a == "a" => "\"st\":{\"a\"".to_owned(),
@@ -262,6 +263,8 @@ fn json(bound: &Scalar, column: &str, truncating: bool) -> String {
     };
     match bound {
         Scalar::Integer(v) => v.to_string(),
+        Scalar::Float(v) if column == "f32" && !truncating => (*v as f32).to_string(),
+        Scalar::Float(v) => v.to_string(),
         Scalar::Decimal { unscaled, scale } if truncating => {
             format!("{}", *unscaled as f64 / 10_f64.powi(i32::from(*scale)))
         }

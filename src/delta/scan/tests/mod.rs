@@ -6,5 +6,6 @@ mod failures;
 mod fixture;
 mod oracle;
 mod property;
+mod pruning;
 mod shapes;
 mod streams;

@@ -20,20 +20,9 @@ pub(super) fn satisfying(predicate: &Predicate, batch: &RecordBatch) -> Vec<u64>
 fn says(predicate: &Predicate, batch: &RecordBatch, row: usize) -> Option<bool> {
     match predicate {
         Predicate::Unknown => Some(true),
-        Predicate::And(parts) => {
-            parts.iter().map(|part| says(part, batch, row)).fold(Some(true), |a, b| match (a, b) {
-                (Some(false), _) | (_, Some(false)) => Some(false),
-                (Some(true), Some(true)) => Some(true),
-                _ => None,
-            })
-        }
-        Predicate::Or(parts) => {
-            parts.iter().map(|part| says(part, batch, row)).fold(Some(false), |a, b| match (a, b) {
-                (Some(true), _) | (_, Some(true)) => Some(true),
-                (Some(false), Some(false)) => Some(false),
-                _ => None,
-            })
-        }
+        // Of false, NULL and true, AND is the least and OR the greatest.
+        Predicate::And(parts) => ranked(parts.iter().map(|part| rank(says(part, batch, row))).min().unwrap_or(2)),
+        Predicate::Or(parts) => ranked(parts.iter().map(|part| rank(says(part, batch, row))).max().unwrap_or(0)),
         Predicate::IsNull { column, negated } => Some(field(batch, column, row).is_none() != *negated),
         Predicate::Compare { column, op, value: right } => Some(holds(*op, order(&value(batch, column, row)?, right))),
         Predicate::In { column, values, negated } => {
@@ -45,6 +34,14 @@ fn says(predicate: &Predicate, batch: &RecordBatch, row: usize) -> Option<bool> 
             other => panic!("{other:?} has no prefix"),
         },
     }
+}
+
+fn rank(said: Option<bool>) -> u8 {
+    said.map_or(1, |said| if said { 2 } else { 0 })
+}
+
+fn ranked(rank: u8) -> Option<bool> {
+    (rank != 1).then_some(rank == 2)
 }
 
 fn holds(op: CompareOp, order: Ordering) -> bool {

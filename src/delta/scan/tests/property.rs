@@ -1,10 +1,13 @@
 //! Random predicates over random files: no wanted row is lost, none comes twice, none that is not wanted comes.
 
+use std::collections::BTreeMap;
+
 use arrow::{
     array::{Array, AsArray, RecordBatch, UInt64Array},
     compute::{concat_batches, interleave, take_record_batch},
     datatypes::{Int32Type, Int64Type},
 };
+use object_store::path::Path;
 use parquet::{
     basic::Compression,
     file::properties::{EnabledStatistics, WriterProperties, WriterVersion},
@@ -14,6 +17,10 @@ use super::{
     data::{Random, batch, predicate, stats_json},
     fixture::Fixture,
     oracle::satisfying,
+};
+use crate::delta::{
+    file::DataFile,
+    scan::{file_bounds::FileBounds, prune::may_match},
 };
 use crate::engine::{Predicate, ReadUnit, RowId, ScanRequest};
 
@@ -158,6 +165,34 @@ async fn what_is_not_understood_loses_no_row() {
     for seed in 1000..1020 {
         check(seed, true).await;
     }
+}
+
+/// A few rows, so that bounds are close and a wrong one shows.
+#[test]
+fn the_log_rules_out_no_wanted_row() {
+    let mut random = Random(5);
+    let all = batch(&mut random, 3000);
+    let schema = Fixture::of(&all).schema;
+    let mut ruled_out = 0;
+    for _ in 0..6000 {
+        let length = 1 + random.below(4);
+        let rows = all.slice(random.below(all.num_rows() - length), length);
+        let near = all.slice(random.below(all.num_rows() / 100) * 100, 100);
+        let about = if random.one_in(2) { &rows } else { &near };
+        let predicate = predicate(&mut random, about, 1, false);
+        let file = DataFile {
+            path: Path::from("f"),
+            size_bytes: 1,
+            partition_values: BTreeMap::new(),
+            stats_json: Some(stats_json(&rows, random.one_in(2)).into()),
+            deletion_vector: None,
+        };
+        let kept = may_match(&predicate, &FileBounds::new(&file, &schema));
+        ruled_out += usize::from(!kept);
+        let wanted = satisfying(&predicate, &rows);
+        assert!(kept || wanted.is_empty(), "{predicate:?} in {:?}", file.stats_json);
+    }
+    assert!(ruled_out > 1000, "bounds are of use");
 }
 
 #[test]

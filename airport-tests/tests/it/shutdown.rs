@@ -1,0 +1,149 @@
+//! Start and end of a server: drain, sockets, ports.
+
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+
+use airport_tests::{
+    client::Client,
+    server::{CATALOG, Server, Setup},
+};
+
+use crate::support::{SALES, create_people, eventually, ids, lake, listed, seen};
+
+#[tokio::test]
+async fn a_signal_ends_an_idle_server_well() {
+    for signal in ["TERM", "INT"] {
+        let mut server = Server::start();
+        let _idle = server.client().await;
+        assert!(server.socket().exists());
+        server.signal(signal);
+        let status = server.wait();
+        assert!(status.success(), "SIG{signal}: {status}; it said:\n{}", server.stderr());
+        assert!(!server.socket().exists(), "SIG{signal} left the socket file");
+    }
+}
+
+#[tokio::test]
+async fn a_running_insert_drains() {
+    let (mut server, client) = lake().await;
+    let table = create_people(&client, "t").await;
+    let mut exchange = client.exchange(&table, "insert", false).await;
+    exchange.send_schema(&table.insert_schema()).await;
+    exchange.read_schema().await.unwrap();
+    exchange.send_batch(&ids(0..2048)).await;
+
+    server.terminate();
+    let location = server.tcp().to_owned();
+    eventually("no new connection is taken", async || Client::attach(&location, CATALOG).await.is_err()).await;
+    assert!(server.poll().is_none(), "a call is running");
+
+    exchange.send_batch(&ids(2048..4096)).await;
+    exchange.half_close();
+    assert_eq!(exchange.read_changed().await.unwrap(), 4096);
+    let status = server.wait();
+    assert!(status.success(), "{status}; it said:\n{}", server.stderr());
+
+    let server = server.stop_ended().again().serve_lake().tcp().start();
+    let client = server.client().await;
+    let table = listed(&client, SALES, "t").await;
+    assert_eq!(seen(&client, &table).await.len(), 4096);
+}
+
+#[tokio::test]
+async fn a_running_scan_drains() {
+    let (mut server, client) = lake().await;
+    let table = create_people(&client, "t").await;
+    client.insert(&table, &[ids(0..300_000)]).await.unwrap();
+    let mut streams = Vec::new();
+    for endpoint in client.endpoints(&table, &["id", "name"], "[]").await.unwrap() {
+        streams.push(client.get(&table, endpoint).await.unwrap());
+    }
+    server.terminate();
+    let mut rows = 0;
+    for mut stream in streams {
+        while let Some(batch) = stream.next().await.unwrap() {
+            rows += batch.num_rows();
+        }
+    }
+    assert_eq!(rows, 300_000);
+    assert!(server.wait().success(), "it said:\n{}", server.stderr());
+}
+
+/// Whatever a client does, the server ends: here one that never finishes its insert.
+#[tokio::test]
+async fn the_drain_has_an_end() {
+    let setup = Setup::new().serve_lake().unix().arguments(["--drain-grace-seconds", "1"]);
+    let mut server = setup.start();
+    let client = server.client().await;
+    client.create_schema(SALES).await.unwrap();
+    let table = create_people(&client, "t").await;
+    let mut exchange = client.exchange(&table, "insert", false).await;
+    exchange.send_schema(&table.insert_schema()).await;
+    exchange.read_schema().await.unwrap();
+    exchange.send_batch(&ids(0..2048)).await;
+    server.terminate();
+    server.wait();
+    exchange.read_changed().await.expect_err("the call was cut off");
+    assert!(!server.socket().exists());
+    assert_eq!(crate::support::versions(&server.table(SALES, "t")), [0], "half an insert was committed");
+}
+
+#[tokio::test]
+async fn a_stale_socket_is_replaced_and_a_live_one_refused() {
+    let setup = Setup::new().serve_lake().unix().start().crash();
+    assert!(setup.socket().exists(), "a crash leaves the socket file");
+    let server = setup.again().serve_lake().unix().start();
+    server.client().await.catalog_version().await.unwrap();
+
+    let socket = server.socket();
+    let endpoint = format!("unix://{}", socket.display());
+    let (_status, stderr) = Setup::new().serve_lake().listen(&endpoint).refused();
+    assert!(stderr.contains(socket.to_str().unwrap()), "the path is not named: {stderr}");
+    server.client().await.catalog_version().await.unwrap();
+    server.stop();
+}
+
+#[tokio::test]
+async fn what_is_no_socket_is_not_replaced() {
+    let setup = Setup::new();
+    std::fs::write(setup.socket(), "precious").unwrap();
+    let path = setup.socket();
+    let lake = setup.lake();
+    let endpoint = format!("unix://{}", path.display());
+    let (_status, stderr) = Setup::new().arguments([lake.to_str().unwrap()]).listen(&endpoint).refused();
+    assert!(stderr.contains(path.to_str().unwrap()), "{stderr}");
+    assert_eq!(std::fs::read_to_string(path).unwrap(), "precious");
+}
+
+#[tokio::test]
+async fn a_taken_port_is_refused() {
+    let server = Server::start();
+    let address = server.tcp().replacen("grpc://", "tcp://", 1);
+    let (_status, stderr) = Setup::new().serve_lake().listen(&address).refused();
+    assert!(stderr.contains(address.trim_start_matches("tcp://")), "the address is not named: {stderr}");
+}
+
+#[tokio::test]
+async fn sockets_are_for_their_owner_unless_told_otherwise() {
+    for (arguments, mode) in [(&[][..], 0o600), (&["--socket-mode", "660"], 0o660)] {
+        let server = Setup::new().serve_lake().unix().arguments(arguments.iter().copied()).start();
+        let metadata = std::fs::symlink_metadata(server.socket()).unwrap();
+        assert!(metadata.file_type().is_socket());
+        assert_eq!(metadata.permissions().mode() & 0o777, mode);
+    }
+}
+
+#[test]
+fn a_wrong_command_line_is_refused_with_reasons() {
+    let nowhere = Setup::new().beside("nowhere");
+    for (arguments, named) in [
+        (vec![nowhere.to_str().unwrap(), "--listen", "tcp://127.0.0.1:0"], "nowhere"),
+        (vec!["--listen", "tcp://127.0.0.1:0"], "catalog"),
+        (vec![".", "--listen", "carrier-pigeon://x"], "carrier-pigeon"),
+        (vec![".", "--listen", "tcp://127.0.0.1"], "127.0.0.1"),
+        (vec!["--catalog", "a=.", "--catalog", "a=.", "--listen", "tcp://127.0.0.1:0"], "\"a\""),
+        (vec!["--no-such-flag"], "no-such-flag"),
+    ] {
+        let (_status, stderr) = Setup::new().arguments(arguments.clone()).refused();
+        assert!(stderr.contains(named), "{arguments:?}: {named:?} is not named: {stderr}");
+    }
+}
