@@ -20,6 +20,9 @@ use crate::client::Client;
 /// A guard against a server that hangs; no test waits for it to pass.
 const HANG: Duration = Duration::from_secs(60);
 
+/// How often a process is asked whether it has ended.
+const POLL: Duration = Duration::from_millis(5);
+
 /// The catalog every [`Server::start`] serves.
 pub const CATALOG: &str = "lake";
 
@@ -244,18 +247,31 @@ impl Server {
         assert!(status.success(), "{kill}: {status}");
     }
 
-    /// Waits until it has ended.
+    /// Waits until it has ended. Clients of the calling task's runtime go on meanwhile: a peer that does not answer
+    /// is something else than one that is idle.
     ///
     /// # Panics
     /// If it hangs.
-    pub fn wait(&mut self) -> ExitStatus {
+    pub async fn ended(&mut self) -> ExitStatus {
         let since = Instant::now();
         loop {
             if let Some(status) = self.poll() {
                 return status;
             }
             assert!(since.elapsed() < HANG, "the server does not end; it said:\n{}", self.stderr());
-            std::thread::sleep(Duration::from_millis(5)); // there is no wait with a deadline in std
+            tokio::time::sleep(POLL).await; // there is no wait with a deadline in std
+        }
+    }
+
+    /// As [`Server::ended`], where no client is connected.
+    fn wait(&mut self) -> ExitStatus {
+        let since = Instant::now();
+        loop {
+            if let Some(status) = self.poll() {
+                return status;
+            }
+            assert!(since.elapsed() < HANG, "the server does not end; it said:\n{}", self.stderr());
+            std::thread::sleep(POLL);
         }
     }
 
@@ -268,15 +284,28 @@ impl Server {
     }
 
     /// Ends it with SIGTERM and checks that it ended well; the lake stays until the returned setup is dropped.
+    ///
+    /// Blocks, so no client of the calling task's runtime may be connected: see [`Server::stop_beside_clients`].
     pub fn stop(mut self) -> Setup {
         self.terminate();
         let status = self.wait();
+        self.stopped(status)
+    }
+
+    /// As [`Server::stop`], while clients of the calling task's runtime are connected.
+    pub async fn stop_beside_clients(mut self) -> Setup {
+        self.terminate();
+        let status = self.ended().await;
+        self.stopped(status)
+    }
+
+    fn stopped(mut self, status: ExitStatus) -> Setup {
         assert!(status.success(), "SIGTERM ended it with {status}; it said:\n{}", self.stderr());
         std::mem::take(&mut self.setup)
     }
 
     /// Takes the setup of a server that has ended; the lake stays until it is dropped.
-    pub fn stop_ended(mut self) -> Setup {
+    pub fn setup(mut self) -> Setup {
         assert!(self.poll().is_some(), "it is still running");
         std::mem::take(&mut self.setup)
     }

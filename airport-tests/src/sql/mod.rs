@@ -1,6 +1,6 @@
 //! SQL scripts run through a real DuckDB with the Airport extension.
 //!
-//! Each script gets a fresh lake and a fresh server on a Unix socket. [`script`] reads the files, [`session`]
+//! Each script gets a fresh lake and a fresh server on a Unix socket. `script` reads the files, `session`
 //! drives a DuckDB process; a connection is a process of its own, so two of them are two users.
 
 mod script;

@@ -99,7 +99,7 @@ async fn a_demo_is_made_once_and_served() {
     }
 
     let before = files(&directory);
-    let setup = server.stop();
+    let setup = server.stop_beside_clients().await;
     let server = setup.again().demo().arguments([directory.to_str().unwrap()]).tcp().start();
     assert_eq!(server.client().await.list_schemas().await.unwrap().schemas.len(), catalog.schemas.len());
     assert_eq!(files(&directory), before, "a lake that is there is served as it is");

@@ -32,7 +32,7 @@ async fn odd_names_work() {
         client.insert(&table, &[ids(number..number + 1)]).await.unwrap_or_else(|e| panic!("insert {name:?}: {e}"));
     }
     // As a directory is what remains, a server that starts anew finds the same.
-    let server = server.stop().again().serve_lake().tcp().start();
+    let server = server.stop_beside_clients().await.again().serve_lake().tcp().start();
     let client = server.client().await;
     for (number, name) in (0..).zip(ODD) {
         let table = listed(&client, name, name).await;

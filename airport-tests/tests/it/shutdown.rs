@@ -9,14 +9,18 @@ use airport_tests::{
 
 use crate::support::{SALES, create_people, eventually, ids, lake, listed, seen};
 
+/// Only running calls are waited for; a grace this long would outlast the guard against hanging.
+const GRACE: [&str; 2] = ["--drain-grace-seconds", "3600"];
+
 #[tokio::test]
 async fn a_signal_ends_an_idle_server_well() {
     for signal in ["TERM", "INT"] {
-        let mut server = Server::start();
-        let _idle = server.client().await;
+        let mut server = Setup::new().serve_lake().unix().arguments(GRACE).start();
+        let idle = server.client().await;
+        idle.list_schemas().await.unwrap();
         assert!(server.socket().exists());
         server.signal(signal);
-        let status = server.wait();
+        let status = server.ended().await;
         assert!(status.success(), "SIG{signal}: {status}; it said:\n{}", server.stderr());
         assert!(!server.socket().exists(), "SIG{signal} left the socket file");
     }
@@ -39,10 +43,10 @@ async fn a_running_insert_drains() {
     exchange.send_batch(&ids(2048..4096)).await;
     exchange.half_close();
     assert_eq!(exchange.read_changed().await.unwrap(), 4096);
-    let status = server.wait();
+    let status = server.ended().await;
     assert!(status.success(), "{status}; it said:\n{}", server.stderr());
 
-    let server = server.stop_ended().again().serve_lake().tcp().start();
+    let server = server.setup().again().serve_lake().tcp().start();
     let client = server.client().await;
     let table = listed(&client, SALES, "t").await;
     assert_eq!(seen(&client, &table).await.len(), 4096);
@@ -65,7 +69,7 @@ async fn a_running_scan_drains() {
         }
     }
     assert_eq!(rows, 300_000);
-    assert!(server.wait().success(), "it said:\n{}", server.stderr());
+    assert!(server.ended().await.success(), "it said:\n{}", server.stderr());
 }
 
 /// Whatever a client does, the server ends: here one that never finishes its insert.
@@ -81,7 +85,7 @@ async fn the_drain_has_an_end() {
     exchange.read_schema().await.unwrap();
     exchange.send_batch(&ids(0..2048)).await;
     server.terminate();
-    server.wait();
+    server.ended().await;
     exchange.read_changed().await.expect_err("the call was cut off");
     assert!(!server.socket().exists());
     assert_eq!(crate::support::versions(&server.table(SALES, "t")), [0], "half an insert was committed");
@@ -99,7 +103,7 @@ async fn a_stale_socket_is_replaced_and_a_live_one_refused() {
     let (_status, stderr) = Setup::new().serve_lake().listen(&endpoint).refused();
     assert!(stderr.contains(socket.to_str().unwrap()), "the path is not named: {stderr}");
     server.client().await.catalog_version().await.unwrap();
-    server.stop();
+    server.stop_beside_clients().await;
 }
 
 #[tokio::test]
