@@ -1,7 +1,7 @@
 //! The `deltaport` binary: settings, log, bind, print the ATTACH lines, serve, drain.
 
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     process::ExitCode,
     sync::Arc,
 };
@@ -70,7 +70,11 @@ fn announce(server: &Server) -> io::Result<()> {
 
 fn init_log() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG_DEFAULT));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
 }
 
 fn failed(message: &str) -> ExitCode {

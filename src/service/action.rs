@@ -23,6 +23,7 @@ use crate::{
         descriptor::TableReference,
         flight_info::TableInfo,
         headers::CallContext,
+        types::travelling_field,
     },
 };
 
@@ -114,13 +115,13 @@ async fn readable(catalog: &dyn Catalog, schema: &str, tables: Vec<CatalogTable>
     stream::iter(tables).map(info).buffered(OPEN_CONCURRENCY).filter_map(future::ready).collect().await
 }
 
-/// A table's columns as the client is told of them: NOT NULL left out.
+/// A table's columns as the client is told of them: in the types they travel in, and NOT NULL left out.
 ///
 /// The client checks NOT NULL itself, row by row, while it sends; when it finds a NULL in the middle it ends the
 /// stream as if that were all (its writer closes politely when it is destroyed), and the rows sent so far would be
 /// committed. Checked by the server alone, such a statement fails as a whole.
 pub(super) fn client_columns(columns: &Schema) -> Schema {
-    let nullable = |field: &FieldRef| field.as_ref().clone().with_nullable(true);
+    let nullable = |field: &FieldRef| travelling_field(field).as_ref().clone().with_nullable(true);
     Schema::new(columns.fields().iter().map(nullable).collect::<Vec<_>>())
 }
 

@@ -10,18 +10,31 @@ use crate::{engine, protocol};
 
 /// What a call answers with when it does not answer.
 pub(super) fn status(failure: impl Into<Failure>) -> Status {
-    match failure.into() {
+    let (code, text) = match failure.into() {
         Failure::Engine(error) => {
             let text = text_of(&error);
             if matches!(error, engine::Error::Internal { .. }) {
                 error!(error = text, "a call failed");
             }
-            Status::new(code_of(&error), text)
+            (code_of(&error), text)
         }
-        Failure::Malformed(text) => Status::new(Code::InvalidArgument, text),
-        Failure::Unsupported(text) => Status::new(Code::Unimplemented, text),
-        Failure::Broken(status) => status,
+        Failure::Malformed(text) => (Code::InvalidArgument, text),
+        Failure::Unsupported(text) => (Code::Unimplemented, text),
+        Failure::Broken(status) => return status,
+    };
+    Status::new(code, bounded(text))
+}
+
+/// The longest text of a status. It travels percent-encoded in a header, and gRPC's peers refuse more than 8 KiB of
+/// those; a text that quotes what was sent may be of any length.
+const TEXT_BYTES_MAX: usize = 2_000;
+
+fn bounded(mut text: String) -> String {
+    if text.len() > TEXT_BYTES_MAX {
+        text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
+        text.push_str("...");
     }
+    text
 }
 
 /// Why a call fails.
@@ -81,4 +94,26 @@ pub(super) fn text_of(failure: &engine::Error) -> String {
         cause = next.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistake_of_the_caller_is_no_failure_of_the_server() {
+        let user = |failure: Failure| status(failure).code();
+        assert_eq!(user(Failure::Malformed("x".to_owned())), Code::InvalidArgument);
+        assert_eq!(user(Failure::Unsupported("x".to_owned())), Code::Unimplemented);
+        assert_eq!(user(engine::Error::NotFound("x".to_owned()).into()), Code::NotFound);
+        assert_eq!(user(engine::Error::Conflict("x".to_owned()).into()), Code::Aborted);
+    }
+
+    #[test]
+    fn causes_are_told_and_long_texts_are_cut_between_characters() {
+        let cause = engine::Error::internal("reading", std::io::Error::other("no disk"));
+        assert_eq!(status(cause).message(), "reading: no disk");
+        let long = status(Failure::Malformed("ü".repeat(TEXT_BYTES_MAX)));
+        assert!(long.message().len() <= TEXT_BYTES_MAX + 3 && long.message().ends_with("..."));
+    }
 }

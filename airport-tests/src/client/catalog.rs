@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use arrow::datatypes::{Field, Schema as ArrowSchema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema as ArrowSchema, SchemaRef};
 use arrow_flight::{FlightDescriptor, FlightInfo};
 use prost::Message;
 use serde::Deserialize;
@@ -115,12 +115,20 @@ impl Table {
     /// every field is nullable and without metadata.
     pub fn insert_schema(&self) -> SchemaRef {
         let columns = self.schema.fields().iter().filter(|field| !is_row_id(field));
-        ArrowSchema::new(columns.map(|f| Field::new(f.name(), f.data_type().clone(), true)).collect::<Vec<_>>()).into()
+        ArrowSchema::new(columns.map(|f| Field::new(f.name(), sent_type(f), true)).collect::<Vec<_>>()).into()
     }
 
     /// The names of the columns, the row id included.
     pub fn column_names(&self) -> Vec<&str> {
         self.schema.fields().iter().map(|field| field.name().as_str()).collect()
+    }
+}
+
+/// DuckDB sends decimals in 128 bits unless `arrow_output_version` says otherwise, whatever it was told of the table.
+fn sent_type(field: &Field) -> DataType {
+    match field.data_type() {
+        DataType::Decimal64(precision, scale) => DataType::Decimal128(*precision, *scale),
+        other => other.clone(),
     }
 }
 

@@ -115,7 +115,7 @@ async fn round_trip(batch: &RecordBatch) {
     assert_eq!(readers::both(&path, &sql), [non_null]);
 }
 
-/// Types apart from the names of list items and map entries, and from nullability inside.
+/// Types apart from the names of list items and map entries, from nullability inside, and from a decimal's width.
 fn same_type(left: &DataType, right: &DataType) -> bool {
     match (left, right) {
         (DataType::List(l), DataType::List(r)) => same_type(l.data_type(), r.data_type()),
@@ -124,6 +124,7 @@ fn same_type(left: &DataType, right: &DataType) -> bool {
             _ => false,
         },
         (DataType::Struct(l), DataType::Struct(r)) => same_types(l, r, true),
+        (DataType::Decimal64(p, s), DataType::Decimal128(q, t)) => (p, s) == (q, t),
         _ => left == right,
     }
 }

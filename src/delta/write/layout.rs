@@ -22,9 +22,9 @@ const CREATED_BY: &str = concat!("deltaport version ", env!("CARGO_PKG_VERSION")
 const PAGE_ROWS_MAX: usize = 20_000;
 /// Bytes a page holds at most before compression: what fits a core's cache.
 const PAGE_BYTES_MAX: usize = 1 << 20;
-/// Bytes of a column chunk's dictionary; beyond it values are written plainly. A larger one is slower to look up in
+/// Bytes of a column chunk's dictionary; beyond it values are written plainly. A larger one outgrows the cache it is looked up in, and is slower to read
 /// than the plain values are to read.
-const DICTIONARY_BYTES_MAX: usize = 1 << 20;
+const DICTIONARY_BYTES_MAX: usize = 128 << 10;
 
 /// The shape of an append's data files.
 #[derive(Debug)]

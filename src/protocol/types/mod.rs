@@ -8,10 +8,12 @@ mod canonical;
 mod conform;
 mod duckdb;
 mod scan;
+mod travelling;
 
 pub use canonical::{Unsupported, canonical_schema};
 pub use conform::{Conform, conform};
 pub use scan::{Projection, ScanShape};
+pub use travelling::travelling_field;
 
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use arrow::{
     datatypes::{DataType, Field, FieldRef, Schema, SchemaRef},
 };
 
+use super::travelling::{travelling_column, travelling_field};
 use crate::engine::{Error, Result, ScanRequest, row_id_field};
 
 /// `COLUMN_IDENTIFIER_ROW_ID` (DuckDB's `common/constants.hpp`).
@@ -66,7 +67,7 @@ impl ScanShape {
             *sources.get_mut(index).ok_or_else(|| no_column(index as u64, table))? = Some(position);
         }
         let column = |(field, source): (&FieldRef, &Option<usize>)| match source {
-            Some(_) => Arc::clone(field),
+            Some(_) => travelling_field(field),
             None => Arc::new(Field::new(field.name(), DataType::Null, true)),
         };
         let mut fields: Vec<FieldRef> = table.fields().iter().zip(&sources).map(column).collect();
@@ -91,7 +92,7 @@ impl ScanShape {
         let nulls: ArrayRef = Arc::new(NullArray::new(rows));
         let column = |source: &Option<usize>| match source {
             None => Some(Arc::clone(&nulls)),
-            Some(index) => batch.columns().get(*index).cloned(),
+            Some(index) => batch.columns().get(*index).map(travelling_column),
         };
         let columns: Option<Vec<_>> = self.sources.iter().map(column).collect();
         let columns = columns.ok_or_else(|| Error::internal("widening a batch", "a projected column is missing"))?;
