@@ -10,6 +10,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, mpsc},
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -42,6 +43,7 @@ pub struct Server {
     child: Child,
     attach: Vec<Attach>,
     stderr: Arc<Mutex<String>>,
+    collector: Option<JoinHandle<()>>,
     ended: Option<ExitStatus>,
 }
 
@@ -156,6 +158,10 @@ impl Setup {
     pub fn refused(self) -> (ExitStatus, String) {
         let mut server = self.spawn();
         let status = server.wait();
+        // It has ended, so what it wrote has an end; the last of it may still be on its way here.
+        if let Some(collector) = server.collector.take() {
+            collector.join().expect("reading does not panic");
+        }
         let stderr = server.stderr();
         assert!(!status.success(), "it ended well: {stderr}");
         (status, stderr)
@@ -172,8 +178,8 @@ impl Setup {
             .spawn()
             .unwrap_or_else(|e| panic!("{}: {e}; `cargo build` makes it, ./check does so first", binary().display()));
         let stderr = Arc::new(Mutex::new(String::new()));
-        collect(child.stderr.take().expect("it is piped"), Arc::clone(&stderr));
-        Server { setup: self, child, attach: Vec::new(), stderr, ended: None }
+        let collector = Some(collect(child.stderr.take().expect("it is piped"), Arc::clone(&stderr)));
+        Server { setup: self, child, attach: Vec::new(), stderr, collector, ended: None }
     }
 }
 
@@ -376,13 +382,13 @@ pub fn binary() -> PathBuf {
     profile.join(format!("deltaport{}", std::env::consts::EXE_SUFFIX))
 }
 
-fn collect(mut from: impl Read + Send + 'static, into: Arc<Mutex<String>>) {
+fn collect(mut from: impl Read + Send + 'static, into: Arc<Mutex<String>>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         let mut buffer = [0; 4096];
         while let Ok(len @ 1..) = from.read(&mut buffer) {
             into.lock().expect("its holders do not panic").push_str(&String::from_utf8_lossy(&buffer[..len]));
         }
-    });
+    })
 }
 
 #[cfg(test)]
