@@ -8,6 +8,7 @@
 //!   endpoint.
 //! - [`connection`], [`peer`]: what both hand out: a byte stream, and the facts known of its other end.
 //! - [`accept`]: the accept loop: survives errors, bounds connections, stops when told.
+//! - [`linger`]: closing TCP without losing the end of an answer.
 //! - [`tcp`], [`unix`]: the transports; [`unix::authority`] makes gRPC C++ clients acceptable on Unix sockets.
 //! - [`memory`], [`fault`]: a transport without a kernel, and streams that break on purpose, both for tests.
 //!
@@ -23,6 +24,7 @@ pub mod connection;
 pub mod endpoint;
 pub mod error;
 pub mod fault;
+pub mod linger;
 pub mod listener;
 pub mod memory;
 pub mod peer;

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::TcpStream;
 
+use crate::linger::Lingering;
 use crate::{AcceptError, BACKLOG, Connection, Connector, Endpoint, Error, Listener, Peer};
 
 /// Silence after which the system probes whether the peer is still there: below the idle limits of common load
@@ -57,7 +58,7 @@ impl Listener for TcpListener {
         let (stream, remote) = self.listener.accept().await.map_err(AcceptError::from_accept)?;
         let local = stream.local_addr().map_err(AcceptError::PeerLost)?;
         prepare(&stream);
-        Ok(Connection::new(stream, Peer::Tcp { local, remote }))
+        Ok(Connection::new(Lingering::new(stream), Peer::Tcp { local, remote }))
     }
 }
 
