@@ -36,6 +36,7 @@ pub(super) enum Opened {
 #[derive(Debug, Clone)]
 pub(super) struct OpenFile {
     ordinal: u32,
+    page_index: PageIndex,
     parquet: Arc<ParquetFile>,
     live: Option<BooleanBuffer>,
 }
@@ -57,25 +58,26 @@ pub(super) fn open(scan: &Arc<ScanContext>, unit: ReadUnit, last: &mut Option<Op
     {
         return Ok(Opened::Counted(rows));
     }
-    let file = match last.take().filter(|file| file.ordinal == unit.file) {
-        Some(file) => file,
-        None => open_file(scan, unit, &predicate)?,
-    };
-    *last = Some(file.clone());
-    look_into(scan, unit, file, &predicate, rows_alone)
-}
-
-fn open_file(scan: &Arc<ScanContext>, unit: ReadUnit, predicate: &Predicate) -> Result<OpenFile> {
-    let file = &scan.source.files[unit.file as usize];
-    let unreadable = |source: ParquetError| Error::internal(format!("file {} cannot be read", file.path), source);
     let page_index = match predicate {
         Predicate::Unknown if unit.slices == 1 && file.deletion_vector.is_none() => PageIndex::Nothing,
         Predicate::Unknown => PageIndex::Offsets,
         _ => PageIndex::Bounds,
     };
+    let same = |file: &OpenFile| file.ordinal == unit.file && file.page_index == page_index;
+    let file = match last.take().filter(same) {
+        Some(file) => file,
+        None => open_file(scan, unit.file, page_index)?,
+    };
+    *last = Some(file.clone());
+    look_into(scan, unit, file, &predicate, rows_alone)
+}
+
+fn open_file(scan: &Arc<ScanContext>, ordinal: u32, page_index: PageIndex) -> Result<OpenFile> {
+    let file = &scan.source.files[ordinal as usize];
+    let unreadable = |source: ParquetError| Error::internal(format!("file {} cannot be read", file.path), source);
     let parquet = ParquetFile::open(scan.input(file)?, page_index, scan.source.schema.mapping).map_err(unreadable)?;
     let live = live_rows(scan, file, &parquet)?;
-    Ok(OpenFile { ordinal: unit.file, parquet: Arc::new(parquet), live })
+    Ok(OpenFile { ordinal, page_index, parquet: Arc::new(parquet), live })
 }
 
 fn look_into(
