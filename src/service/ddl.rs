@@ -38,11 +38,7 @@ impl Airport {
             partition_columns: Vec::new(),
             description: None,
         };
-        let name = TableName {
-            catalog: request.catalog_name.clone(),
-            schema: request.schema_name.clone(),
-            table: request.table_name.clone(),
-        };
+        let name = TableName::new(&request.catalog_name, &request.schema_name, &request.table_name);
         let snapshot = match catalog.create_table(&name.schema, &name.table, &spec).await {
             Ok(snapshot) => {
                 self.transactions.release(&name);
@@ -67,12 +63,9 @@ impl Airport {
     }
 
     pub(super) async fn drop_table(&self, request: &DropTable) -> Answer<Option<Vec<u8>>> {
-        let dropped = self.catalog(&request.catalog_name)?.drop_table(&request.schema_name, &request.table_name).await;
-        self.transactions.release(&TableName {
-            catalog: request.catalog_name.clone(),
-            schema: request.schema_name.clone(),
-            table: request.table_name.clone(),
-        });
+        let name = TableName::new(&request.catalog_name, &request.schema_name, &request.table_name);
+        let dropped = self.catalog(&name.catalog)?.drop_table(&name.schema, &name.table).await;
+        self.transactions.release(&name);
         unless_missing(dropped, request.ignore_not_found)
     }
 }
@@ -90,12 +83,12 @@ fn refuse_columns(request: &CreateTable) -> Answer<()> {
     let refuse = |reason: &str| {
         Err(Error::InvalidArgument(format!("table {:?} was not made: {reason}", request.table_name)).into())
     };
-    let mut fields = request.columns.fields().iter();
-    if request.columns.fields().is_empty() {
+    let fields = request.columns.fields();
+    if fields.is_empty() {
         refuse("it has no columns")
-    } else if fields.any(|field| field.name().eq_ignore_ascii_case(ROW_ID_COLUMN)) {
+    } else if fields.iter().any(|field| field.name().eq_ignore_ascii_case(ROW_ID_COLUMN)) {
         refuse("a column is called rowid, which is the name of the rows' own ids")
-    } else if request.columns.fields().iter().any(|field| field.name().is_empty()) {
+    } else if fields.iter().any(|field| field.name().is_empty()) {
         refuse("a column has an empty name")
     } else {
         Ok(())

@@ -48,7 +48,7 @@ impl Airport {
 
 impl From<&TableReference> for TableName {
     fn from(table_ref: &TableReference) -> Self {
-        Self { catalog: table_ref.catalog.clone(), schema: table_ref.schema.clone(), table: table_ref.table.clone() }
+        Self::new(&table_ref.catalog, &table_ref.schema, &table_ref.table)
     }
 }
 

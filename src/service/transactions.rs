@@ -29,6 +29,12 @@ pub(super) struct TableName {
     pub(super) table: String,
 }
 
+impl TableName {
+    pub(super) fn new(catalog: &str, schema: &str, table: &str) -> Self {
+        Self { catalog: catalog.to_owned(), schema: schema.to_owned(), table: table.to_owned() }
+    }
+}
+
 impl std::fmt::Display for TableName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}.{}.{}", self.catalog, self.schema, self.table)
@@ -192,7 +198,7 @@ mod tests {
     use super::*;
 
     fn table(name: &str) -> TableName {
-        TableName { catalog: "lake".to_owned(), schema: "s".to_owned(), table: name.to_owned() }
+        TableName::new("lake", "s", name)
     }
 
     #[test]

@@ -3,19 +3,7 @@
 use airport_tests::client::{Client, OnConflict, Packer, Table};
 use arrow_flight::{Action, FlightData, FlightDescriptor, Ticket};
 
-use crate::support::{SALES, assert_callers_fault, create_people, files, ids, lake, people, seen};
-
-const ACTIONS: [&str; 9] = [
-    "catalog_version",
-    "create_schema",
-    "create_table",
-    "create_transaction",
-    "drop_schema",
-    "drop_table",
-    "endpoints",
-    "flight_info",
-    "list_schemas",
-];
+use crate::support::{OFFERED, SALES, assert_callers_fault, create_people, files, ids, lake, people, seen};
 
 #[tokio::test]
 async fn malformed_bodies() {
@@ -23,7 +11,7 @@ async fn malformed_bodies() {
     let before = files(&server.lake());
     // A map within a map within ..., deeper than any stack of decoders should follow.
     let bomb = [b"\x81\xa1a".repeat(100_000), vec![0xc0]].concat();
-    for action in ACTIONS {
+    for action in OFFERED {
         for body in [
             &b""[..],
             b"\xc1",                                      // never used

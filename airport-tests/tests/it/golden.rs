@@ -8,7 +8,7 @@ use airport_tests::{
 use serde_json::json;
 use tonic::Code;
 
-use crate::support::{assert_callers_fault, assert_refused, lake};
+use crate::support::{OFFERED, assert_callers_fault, assert_refused, lake};
 
 /// `CREATE TABLE lake.sales.copy AS ...`: without the constraints of the table it copies.
 const CREATE_COPY: &str = "174-DoAction-create_table";
@@ -138,18 +138,6 @@ async fn recorded_calls_that_are_not_offered_are_refused() {
     }
     assert_eq!(client.scan(&table, &["id"]).await.unwrap().row_count(), 0);
 }
-
-const OFFERED: [&str; 9] = [
-    "catalog_version",
-    "create_schema",
-    "create_table",
-    "create_transaction",
-    "drop_schema",
-    "drop_table",
-    "endpoints",
-    "flight_info",
-    "list_schemas",
-];
 
 async fn insert(
     client: &airport_tests::client::Client,

@@ -21,6 +21,19 @@ use tonic::Code;
 /// The schema tests put their tables into.
 pub(crate) const SALES: &str = "sales";
 
+/// The actions that are offered.
+pub(crate) const OFFERED: [&str; 9] = [
+    "catalog_version",
+    "create_schema",
+    "create_table",
+    "create_transaction",
+    "drop_schema",
+    "drop_table",
+    "endpoints",
+    "flight_info",
+    "list_schemas",
+];
+
 /// A guard against a server that never gets there; no test waits for it to pass.
 const HANG: Duration = Duration::from_secs(60);
 
