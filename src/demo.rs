@@ -44,7 +44,8 @@ async fn make_table(
     partition_columns: Vec<String>,
     rows: RecordBatch,
 ) -> Result<()> {
-    let spec = TableSpec { schema: rows.schema(), partition_columns, description: Some("sample data".to_owned()) };
+    let description = Some("sample data".to_owned());
+    let spec = TableSpec { schema: rows.schema(), partition_columns, description, checks: vec![] };
     let snapshot = format.create(location, &spec).await?;
     let mut append = snapshot.append().await?;
     // The table's own schema is the one its writer takes: nested fields may have got other names.

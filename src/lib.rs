@@ -8,6 +8,7 @@
 //! - [`protocol`]: Airport on the wire: one typed struct per message. Pure.
 //! - [`catalog`]: which schemas and tables exist.
 //! - [`engine`]: the seam over any table format. Arrow types only.
+//! - [`expression`]: SQL expressions over rows. Pure.
 //! - [`delta`]: Delta Lake behind that seam. The only module that names deltalake or the kernel.
 //! - [`shutdown`]: no new calls, then a bounded drain.
 //!
@@ -16,8 +17,8 @@
 //! # Invariants
 //!
 //! - Arrows run downward only: `app` → `service` → {`protocol`, `catalog`, `engine`}; `catalog` → `engine`;
-//!   `delta` → `engine`.
-//! - `protocol` and `engine` do no I/O.
+//!   `delta` → {`engine`, `expression`}; `expression` → `engine`.
+//! - `protocol`, `engine` and `expression` do no I/O.
 //! - Only `delta/` names Delta; only `service/status.rs` makes a `tonic::Status`.
 //! - A row id is resolved only against the snapshot that minted it.
 //! - One SQL statement is one commit or none, and it is durable before it is acknowledged.
@@ -30,6 +31,7 @@ pub mod config;
 pub mod delta;
 pub mod demo;
 pub mod engine;
+pub mod expression;
 pub mod protocol;
 pub mod service;
 pub mod shutdown;

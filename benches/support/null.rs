@@ -10,8 +10,8 @@ use deltaport::{
     catalog::{Catalog, CatalogTable},
     config::Config,
     engine::{
-        Append, CommitOutcome, Error, ReadBatch, ReadPart, ReadPlan, ReadStream, ReadUnit, Result, ScanRequest,
-        Snapshot, Table, TableSpec,
+        Alteration, Append, ColumnNotes, ColumnStatistics, CommitOutcome, Error, ReadBatch, ReadPart, ReadPlan,
+        ReadStream, ReadUnit, Result, ScanRequest, Snapshot, Table, TableSpec,
     },
 };
 use futures::{StreamExt, stream};
@@ -77,6 +77,10 @@ impl Catalog for NullCatalog {
         Err(Error::AlreadyExists(format!("table {table:?} is the only one")))
     }
 
+    async fn rename_table(&self, _: &str, _: &str, _: &str) -> Result<()> {
+        Ok(())
+    }
+
     async fn drop_table(&self, _: &str, _: &str) -> Result<()> {
         Ok(())
     }
@@ -89,6 +93,14 @@ impl Table for NullTable {
     }
 
     async fn snapshot_at(&self, _: u64) -> Result<Arc<dyn Snapshot>> {
+        self.snapshot().await
+    }
+
+    async fn snapshot_as_of(&self, _: i64) -> Result<Arc<dyn Snapshot>> {
+        self.snapshot().await
+    }
+
+    async fn alter(&self, _: &Alteration) -> Result<Arc<dyn Snapshot>> {
         self.snapshot().await
     }
 }
@@ -105,6 +117,14 @@ impl Snapshot for NullTable {
 
     fn description(&self) -> Option<String> {
         None
+    }
+
+    fn notes(&self) -> Vec<ColumnNotes> {
+        vec![ColumnNotes::default(); self.schema().fields().len()]
+    }
+
+    async fn statistics(&self, _: usize) -> Result<ColumnStatistics> {
+        Err(Error::Unsupported("the null server knows no statistics".to_owned()))
     }
 
     async fn row_count(&self) -> Result<Option<u64>> {
@@ -138,8 +158,8 @@ struct Discard(Arc<Vec<RecordBatch>>);
 
 #[async_trait]
 impl Append for Discard {
-    async fn write(&mut self, _: RecordBatch) -> Result<()> {
-        Ok(())
+    async fn write(&mut self, batch: RecordBatch) -> Result<RecordBatch> {
+        Ok(batch)
     }
 
     async fn commit(self: Box<Self>) -> Result<CommitOutcome> {

@@ -89,5 +89,5 @@ async fn names(catalog: &dyn Catalog, schema: &str) -> Vec<String> {
 
 fn spec() -> TableSpec {
     let schema = Arc::new(Schema::new(vec![Field::new("id", DataType::Int64, true)]));
-    TableSpec { schema, partition_columns: vec![], description: None }
+    TableSpec { schema, partition_columns: vec![], description: None, checks: vec![] }
 }

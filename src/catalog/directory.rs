@@ -217,6 +217,15 @@ impl Catalog for DirectoryCatalog {
         Ok(snapshot)
     }
 
+    async fn rename_table(&self, schema: &str, table: &str, new_name: &str) -> Result<()> {
+        names::check(Kind::Table, new_name)?;
+        let dir = self.table_dir(schema, table)?;
+        for places in self.schema_dirs(schema)? {
+            self.refuse_taken(Kind::Table, &places, new_name)?;
+        }
+        Err(Error::Unsupported(format!("{} is not renamed", dir.display())))
+    }
+
     async fn drop_table(&self, schema: &str, table: &str) -> Result<()> {
         let dir = self.table_dir(schema, table)?;
         let failed = |e| Error::internal(format!("dropping table {table:?} of schema {schema:?}"), e);

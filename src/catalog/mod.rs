@@ -60,6 +60,12 @@ pub trait Catalog: Debug + Send + Sync + 'static {
     /// those of [`crate::engine::TableFormat::create`].
     async fn create_table(&self, schema: &str, table: &str, spec: &TableSpec) -> Result<Arc<dyn Snapshot>>;
 
+    /// Gives a table another name in its schema, at once for every reader of the catalog.
+    ///
+    /// # Errors
+    /// `NotFound`; `AlreadyExists`; `InvalidArgument` if the new name cannot be one.
+    async fn rename_table(&self, schema: &str, table: &str, new_name: &str) -> Result<()>;
+
     /// Removes a table and its files: at once for every reader of the catalog, then its bytes.
     ///
     /// # Errors

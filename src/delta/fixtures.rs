@@ -93,7 +93,7 @@ pub(crate) async fn paths(snapshot: &DeltaSnapshot) -> Vec<String> {
 /// A spec of unpartitioned, nullable columns.
 pub(crate) fn spec(columns: &[(&str, DataType)]) -> TableSpec {
     let fields: Vec<_> = columns.iter().map(|(name, data_type)| Field::new(*name, data_type.clone(), true)).collect();
-    TableSpec { schema: Arc::new(Schema::new(fields)), partition_columns: Vec::new(), description: None }
+    TableSpec { schema: Arc::new(Schema::new(fields)), partition_columns: vec![], description: None, checks: vec![] }
 }
 
 /// A legacy protocol.

@@ -14,7 +14,9 @@ use super::{
     version::Version,
     write::{self, AppendTarget},
 };
-use crate::engine::{Append, ReadPart, ReadPlan, ReadStream, Result, ScanRequest, Snapshot};
+use crate::engine::{
+    Append, ColumnNotes, ColumnStatistics, Error, ReadPart, ReadPlan, ReadStream, Result, ScanRequest, Snapshot,
+};
 
 /// A version and the table it is one of. It stays whole however the table moves on.
 #[derive(Clone)]
@@ -54,6 +56,14 @@ impl Snapshot for DeltaSnapshot {
 
     fn description(&self) -> Option<String> {
         self.definition().metadata().description().map(str::to_owned)
+    }
+
+    fn notes(&self) -> Vec<ColumnNotes> {
+        vec![ColumnNotes::default(); self.schema().fields().len()]
+    }
+
+    async fn statistics(&self, _index: usize) -> Result<ColumnStatistics> {
+        Err(Error::Unsupported("statistics are not offered".to_owned()))
     }
 
     async fn row_count(&self) -> Result<Option<u64>> {

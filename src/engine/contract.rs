@@ -150,7 +150,7 @@ fn schema() -> SchemaRef {
 }
 
 fn spec() -> TableSpec {
-    TableSpec { schema: schema(), partition_columns: vec![], description: Some("a table".to_owned()) }
+    TableSpec { schema: schema(), partition_columns: vec![], description: Some("a table".to_owned()), checks: vec![] }
 }
 
 fn int64s(values: &[Option<i64>]) -> ArrayRef {

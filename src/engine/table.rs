@@ -6,7 +6,7 @@ use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use url::Url;
 
-use super::{Append, ReadPart, ReadPlan, ReadStream, Result, ScanRequest};
+use super::{Alteration, Append, ColumnStatistics, ReadPart, ReadPlan, ReadStream, Result, ScanRequest};
 
 /// A table format: opens and makes tables at locations.
 #[async_trait]
@@ -39,6 +39,8 @@ pub struct TableSpec {
     pub partition_columns: Vec<String>,
     /// A comment on the table.
     pub description: Option<String>,
+    /// CHECK constraints, as SQL in DuckDB's spelling.
+    pub checks: Vec<String>,
 }
 
 /// One table.
@@ -56,6 +58,30 @@ pub trait Table: Debug + Send + Sync + 'static {
     /// # Errors
     /// As [`Table::snapshot`]; `NotFound` if the version does not exist (any more).
     async fn snapshot_at(&self, version: u64) -> Result<Arc<dyn Snapshot>>;
+
+    /// The newest state at a time, in microseconds since 1970-01-01 UTC.
+    ///
+    /// # Errors
+    /// As [`Table::snapshot`]; `NotFound` if the table has no version of that time (any more), or if the time is still to
+    /// come; the text names the nearest valid time.
+    async fn snapshot_as_of(&self, time_us: i64) -> Result<Arc<dyn Snapshot>>;
+
+    /// Changes the newest definition, durably, as one version; the snapshot that has it. Nothing to do is no version.
+    ///
+    /// # Errors
+    /// `NotFound` if the table or a named column is not there; `AlreadyExists` if a name is taken; `InvalidArgument`
+    /// if the change can never be made, or a row stands against it (the text shows the row); `Unsupported` if the
+    /// table's format cannot have it, by name; `Conflict` if other writers got in the way.
+    async fn alter(&self, change: &Alteration) -> Result<Arc<dyn Snapshot>>;
+}
+
+/// What is noted of a column besides its type.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ColumnNotes {
+    /// A comment.
+    pub comment: Option<String>,
+    /// Its default, as SQL that DuckDB understands.
+    pub default: Option<String>,
 }
 
 /// One version of a table; never changes.
@@ -69,6 +95,15 @@ pub trait Snapshot: Debug + Send + Sync + 'static {
 
     /// The table's comment.
     fn description(&self) -> Option<String>;
+
+    /// What is noted of each column, in the order of the schema.
+    fn notes(&self) -> Vec<ColumnNotes>;
+
+    /// What the log knows of a column's values. Loads the file list if need be.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if the schema has no column `index`.
+    async fn statistics(&self, index: usize) -> Result<ColumnStatistics>;
 
     /// How many rows the log says there are; `None` if a file lacks the count. Loads the file list if need be.
     async fn row_count(&self) -> Result<Option<u64>>;

@@ -13,12 +13,14 @@ use super::{Result, Snapshot};
 /// background.
 #[async_trait]
 pub trait Append: Send + 'static {
-    /// Stages rows. The batch has exactly the columns of the snapshot's schema, in order, by name and type.
-    /// Waits while the encoder is behind (bounded memory).
+    /// Stages rows and answers with them as they will be read: generated columns that came as NULL are filled.
+    /// The batch has exactly the columns of the snapshot's schema, in order, by name and type. Waits while the
+    /// encoder is behind (bounded memory).
     ///
     /// # Errors
-    /// `InvalidArgument` if the columns differ or a NOT NULL column holds a null (the text names the column).
-    async fn write(&mut self, batch: RecordBatch) -> Result<()>;
+    /// `InvalidArgument` if the columns differ, or a row violates NOT NULL or another constraint (the text names the
+    /// column or constraint, and shows a row that violates it).
+    async fn write(&mut self, batch: RecordBatch) -> Result<RecordBatch>;
 
     /// Commits all staged rows as one version; durable when it returns. An append without rows commits nothing
     /// and answers with the snapshot it began from.

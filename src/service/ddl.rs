@@ -37,6 +37,7 @@ impl Airport {
             schema: Arc::new(canonical_schema(&request.columns)?),
             partition_columns: Vec::new(),
             description: None,
+            checks: request.check_constraints.clone(),
         };
         let name = TableName::new(&request.catalog_name, &request.schema_name, &request.table_name);
         let snapshot = match catalog.create_table(&name.schema, &name.table, &spec).await {

@@ -63,6 +63,7 @@ async fn every_type_comes_back_as_it_went_in() {
         schema: schema.clone(),
         partition_columns: vec!["c8".to_owned(), "c0".to_owned()],
         description: Some("all of them".to_owned()),
+        checks: vec![],
     };
     let snapshot = create_in(&lake, &spec).await.unwrap();
     assert_eq!(snapshot.schema(), schema);

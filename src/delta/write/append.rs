@@ -177,7 +177,7 @@ impl DeltaAppend {
 
 #[async_trait]
 impl Append for DeltaAppend {
-    async fn write(&mut self, batch: RecordBatch) -> Result<()> {
+    async fn write(&mut self, batch: RecordBatch) -> Result<RecordBatch> {
         if let EncoderState::Stopping(_) | EncoderState::Gone = self.encoder {
             return Err(already_failed());
         }
@@ -185,7 +185,7 @@ impl Append for DeltaAppend {
         if taken.is_err() {
             self.stop();
         }
-        taken
+        taken.map(|()| batch)
     }
 
     async fn commit(mut self: Box<Self>) -> Result<CommitOutcome> {

@@ -33,7 +33,10 @@ use tempfile::TempDir;
 use super::{AppendTarget, CommitAdds, Limits, StatsColumns, append::DeltaAppend};
 use crate::{
     delta::schema::{ColumnMapping, TableSchema},
-    engine::{Append, CommitOutcome, Error, ReadPart, ReadPlan, ReadStream, Result, ScanRequest, Snapshot},
+    engine::{
+        Append, ColumnNotes, ColumnStatistics, CommitOutcome, Error, ReadPart, ReadPlan, ReadStream, Result,
+        ScanRequest, Snapshot,
+    },
 };
 
 /// A snapshot of which only the version matters.
@@ -50,6 +53,12 @@ impl Snapshot for FakeSnapshot {
     }
     fn description(&self) -> Option<String> {
         None
+    }
+    fn notes(&self) -> Vec<ColumnNotes> {
+        Vec::new()
+    }
+    async fn statistics(&self, _: usize) -> Result<ColumnStatistics> {
+        Err(Error::Unsupported("a fake".to_owned()))
     }
     async fn row_count(&self) -> Result<Option<u64>> {
         Ok(None)
