@@ -9,6 +9,7 @@ mod golden;
 mod insert;
 mod lakes;
 mod names;
+mod push_down;
 mod read;
 mod shutdown;
 mod snapshots;
