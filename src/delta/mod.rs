@@ -2,6 +2,7 @@
 //!
 //! - `format`: [`DeltaFormat`], the way in.
 //! - `schema`, `create_schema`: Delta's types and columns as Arrow and back, column mapping included.
+//! - `duckdb_types`: those of DuckDB's types that Delta lacks, and their values.
 //! - `features`, `definition`: what a table needs of its readers and writers, and what it is.
 //! - `store`, `durable`, `log`, `actions`: where tables lie, their commits, and what those say.
 //! - `file`, `index`, `replay`, `version`: data files, and all of a version's, read at once or commit by commit.
@@ -17,6 +18,7 @@ mod commit_info;
 mod create;
 mod create_schema;
 mod definition;
+mod duckdb_types;
 mod durable;
 mod features;
 mod file;
