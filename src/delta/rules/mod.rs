@@ -3,7 +3,7 @@
 //!
 //! - `written`: the rules' texts in protocol, properties and schema.
 //! - `generated`, `not_null`, `condition`: each kind of rule.
-//! - `defaults`: what a column is when a statement leaves it out; DuckDB fills them in, so no row tells.
+//! - `defaults`, `moment`: what a column is when a statement leaves it out; DuckDB fills them in, so no row tells.
 //! - `new`: rules that DuckDB states, as the log keeps them.
 //!
 //! Texts are Spark's SQL. One that is not understood refuses writes by its name, never reads.
@@ -11,6 +11,7 @@
 mod condition;
 mod defaults;
 mod generated;
+mod moment;
 mod new;
 mod not_null;
 mod row;

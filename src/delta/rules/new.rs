@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use arrow::datatypes::{DataType, Schema};
+use arrow::datatypes::{DataType, Field, Schema};
 
+use super::moment::Moment;
 use crate::{
     engine::{Error, Result},
     expression::{Dialect, Expression},
@@ -34,6 +35,19 @@ pub(crate) fn check_text(sql: &str, columns: &Schema) -> Result<String> {
     let text = if check.result().is_nullable() { format!("({text}) IS NOT FALSE") } else { text };
     Expression::new(&text, Dialect::Spark, columns).map_err(with_text)?;
     Ok(text)
+}
+
+/// A column's default as its metadata's `CURRENT_DEFAULT`. `sql` is DuckDB's.
+///
+/// # Errors
+/// `InvalidArgument` for what is no value of the column's type; `Unsupported`, by name, for what Spark has no faithful
+/// form of.
+#[allow(dead_code, reason = "the way in of ALTER TABLE ... SET DEFAULT")]
+pub(crate) fn default_text(sql: &str, column: &Field) -> Result<String> {
+    if let Some(moment) = Moment::of(sql, Dialect::DuckDb) {
+        return moment.to_sql(Dialect::Spark, column);
+    }
+    Expression::new(sql, Dialect::DuckDb, &Schema::empty())?.cast_to(column)?.to_sql(Dialect::Spark)
 }
 
 /// A name for one more CHECK constraint: DuckDB's do not reach the server.
