@@ -3,6 +3,7 @@
 mod attach;
 mod bad_input;
 mod concurrency;
+mod constraints;
 mod cut_off;
 mod ddl;
 mod golden;
