@@ -48,6 +48,26 @@ pub fn canonical_schema(schema: &Schema) -> Result<Schema, Unsupported> {
     Ok(Schema::new(fields?))
 }
 
+/// The first column that holds an ENUM, if one does.
+pub fn enum_column(schema: &Schema) -> Option<&str> {
+    let column = schema.fields().iter().find(|field| holds_enum(field))?;
+    Some(column.name())
+}
+
+fn holds_enum(field: &Field) -> bool {
+    match field.data_type() {
+        DataType::Dictionary(..) => true,
+        DataType::List(inner)
+        | DataType::LargeList(inner)
+        | DataType::ListView(inner)
+        | DataType::LargeListView(inner)
+        | DataType::FixedSizeList(inner, _)
+        | DataType::Map(inner, _) => holds_enum(inner),
+        DataType::Struct(fields) => fields.iter().any(|field| holds_enum(field)),
+        _ => false,
+    }
+}
+
 pub(super) fn canonical_field(field: &Field, parents: &[&str]) -> Result<FieldRef, Unsupported> {
     let path = [parents, &[field.name().as_str()]].concat();
     if let Some(extension) = Extension::of(field)

@@ -11,7 +11,7 @@ mod scan;
 mod travelling;
 mod values;
 
-pub use canonical::{Unsupported, canonical_schema};
+pub use canonical::{Unsupported, canonical_schema, enum_column};
 pub use conform::{Conform, conform};
 pub use scan::{Projection, ScanShape};
 pub use travelling::{travelling_column, travelling_field};
