@@ -5,17 +5,18 @@
 
 use std::fmt;
 
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use sha2::{Digest, Sha256};
 
 use super::DecodeError;
+use crate::engine::Extension;
 
 /// The first 64 bits of a SHA-256 over names, types and nullability: enough to tell the versions of one table apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Shape([u8; 8]);
 
 impl Shape {
-    /// The shape of a table's columns (without the row id). Metadata such as comments does not count. The same in
+    /// The shape of a table's columns (without the row id). Of the metadata only what makes an [`Extension`] counts. The same in
     /// every process and build: the hashed bytes are defined here, not by an Arrow version.
     pub fn of(schema: &Schema) -> Self {
         let mut hash = Sha256::new();
@@ -45,6 +46,14 @@ fn hash_field(hash: &mut Sha256, field: &Field) {
     hash_text(hash, field.name());
     hash.update([u8::from(field.is_nullable())]);
     let children: Vec<&Field> = match field.data_type() {
+        _ if let Some(extension) = Extension::of(field) => {
+            hash_text(hash, extension.duckdb_name());
+            vec![]
+        }
+        DataType::FixedSizeList(element, length) => {
+            hash_text(hash, &format!("array({length})"));
+            vec![element]
+        }
         DataType::List(element) => {
             hash_text(hash, "list");
             vec![element]
@@ -74,11 +83,21 @@ fn leaf_name(leaf: &DataType) -> String {
         DataType::Int16 => "short".to_owned(),
         DataType::Int32 => "integer".to_owned(),
         DataType::Int64 => "long".to_owned(),
+        DataType::UInt8 => "unsigned byte".to_owned(),
+        DataType::UInt16 => "unsigned short".to_owned(),
+        DataType::UInt32 => "unsigned integer".to_owned(),
+        DataType::UInt64 => "unsigned long".to_owned(),
         DataType::Float32 => "float".to_owned(),
         DataType::Float64 => "double".to_owned(),
         DataType::Utf8 => "string".to_owned(),
         DataType::Binary => "binary".to_owned(),
         DataType::Date32 => "date".to_owned(),
+        DataType::Time64(TimeUnit::Nanosecond) => "time_ns".to_owned(),
+        DataType::Time64(_) => "time".to_owned(),
+        DataType::Interval(_) => "interval".to_owned(),
+        DataType::Timestamp(TimeUnit::Second, None) => "timestamp_s".to_owned(),
+        DataType::Timestamp(TimeUnit::Millisecond, None) => "timestamp_ms".to_owned(),
+        DataType::Timestamp(TimeUnit::Nanosecond, None) => "timestamp_ns".to_owned(),
         DataType::Timestamp(_, None) => "timestamp_ntz".to_owned(),
         DataType::Timestamp(_, Some(_)) => "timestamp".to_owned(),
         DataType::Decimal128(precision, scale) => format!("decimal({precision},{scale})"),
@@ -130,6 +149,63 @@ mod tests {
 
         let commented = base.clone().with_metadata([("comment".to_owned(), "x".to_owned())].into());
         assert_eq!(Shape::of(&schema(vec![commented])), shapes[1]);
+    }
+
+    /// A column of every type of the engine.
+    fn every_type() -> Vec<Field> {
+        use DataType::*;
+        let units = [TimeUnit::Second, TimeUnit::Millisecond, TimeUnit::Microsecond, TimeUnit::Nanosecond];
+        let element = || std::sync::Arc::new(Field::new("element", Int32, true));
+        let plain = [
+            Boolean,
+            Int8,
+            Int16,
+            Int32,
+            Int64,
+            UInt8,
+            UInt16,
+            UInt32,
+            UInt64,
+            Float32,
+            Float64,
+            Utf8,
+            Binary,
+            Date32,
+            Time64(TimeUnit::Microsecond),
+            Time64(TimeUnit::Nanosecond),
+            Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            Interval(arrow::datatypes::IntervalUnit::MonthDayNano),
+            Decimal128(38, 0),
+            List(element()),
+            FixedSizeList(element(), 2),
+            FixedSizeList(element(), 3),
+        ];
+        let timestamps = units.map(|unit| Timestamp(unit, None));
+        let plain = plain.into_iter().chain(timestamps).map(|data_type| Field::new("a", data_type, true));
+        let extensions = [
+            Extension::Json,
+            Extension::Uuid,
+            Extension::HugeInt,
+            Extension::UHugeInt,
+            Extension::TimeTz,
+            Extension::Bit,
+            Extension::BigNum,
+        ];
+        plain.chain(extensions.map(|extension| extension.field("a", true))).collect()
+    }
+
+    #[test]
+    fn tells_every_type_from_every_other() {
+        let mut seen = std::collections::HashMap::new();
+        for field in every_type() {
+            let nested = Field::new("l", DataType::List(field.clone().into()), true);
+            for field in [field, nested] {
+                let shape = Shape::of(&schema(vec![field.clone()]));
+                assert_eq!(seen.insert(shape, field.clone()), None, "{field}");
+            }
+        }
+        let uuid = schema(vec![Extension::Uuid.field("a", true)]);
+        assert_eq!(Shape::of(&uuid).to_string(), "61959f9fe334137b");
     }
 
     #[test]

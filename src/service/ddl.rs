@@ -6,14 +6,14 @@ use super::{
     Airport,
     action::{contents_of, table_info},
     status::{Answer, Failure},
-    transactions::TableName,
+    transactions::{Fresh, TableName},
 };
 use crate::{
     engine::{Error, ROW_ID_COLUMN, Snapshot, TableSpec},
     protocol::{
         action::{CreateSchema, CreateTable, DropSchema, DropTable, OnConflict, reply},
         headers::CallContext,
-        types::canonical_schema,
+        types::{canonical_schema, enum_column},
     },
 };
 
@@ -44,7 +44,8 @@ impl Airport {
             Ok(snapshot) => {
                 self.transactions.release(&name);
                 if let Some(session) = &context.session_id {
-                    self.fresh_tables.made(session, name.clone());
+                    let enum_column = enum_column(&request.columns).map(str::to_owned);
+                    self.fresh_tables.made(session, name.clone(), Fresh { enum_column });
                 }
                 snapshot
             }

@@ -149,7 +149,14 @@ impl FreshTable {
         let (Some(session), Some(_)) = (&context.session_id, &context.transaction_id) else { return Ok(None) };
         let catalog = Arc::clone(airport.catalog(&name.catalog)?);
         // Never made for another table, not even to be thrown away: dropping one drops its table.
-        Ok(airport.fresh_tables.take(session, &name).then(|| Self { catalog, name, kept: false }))
+        let Some(fresh) = airport.fresh_tables.take(session, &name) else { return Ok(None) };
+        let table = Self { catalog, name, kept: false };
+        match fresh.enum_column {
+            None => Ok(Some(table)),
+            Some(column) => Err(Failure::Unsupported(format!(
+                "CREATE TABLE AS cannot send column {column:?}, which holds an ENUM; cast it to VARCHAR in the query"
+            ))),
+        }
     }
 }
 
