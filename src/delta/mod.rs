@@ -3,7 +3,8 @@
 //! - `format`: [`DeltaFormat`], the way in.
 //! - `schema`, `create_schema`: Delta's types and columns as Arrow and back, column mapping included.
 //! - `features`, `definition`: what a table needs of its readers and writers, and what it is.
-//! - `store`, `durable`, `log`, `actions`: where tables lie, their commits, and what those say.
+//! - `store`, `durable`, `log`, `log_listing`, `actions`: where tables lie, their commits, and what those say.
+//! - `history`: when versions were committed.
 //! - `file`, `index`, `replay`, `version`: data files, and all of a version's, read at once or commit by commit.
 //! - `table`, `snapshot`: one table's versions, and one version behind the seam.
 //! - `create`, `commit`, `commit_info`, `checkpoint`: what is written to logs.
@@ -23,8 +24,10 @@ mod file;
 #[cfg(test)]
 mod fixtures;
 mod format;
+mod history;
 mod index;
 mod log;
+mod log_listing;
 mod replay;
 mod scan;
 mod schema;
