@@ -96,7 +96,7 @@ impl<'a> History<'a> {
             (None, Some(version)) => self.time_ms(*version).await.ok().map(|time_ms| (*version, time_ms)),
             (None, None) => None,
         };
-        self.no_version_at(time_us, "the earliest that can be read is", first)
+        self.no_version_at(time_us, ": the earliest that can be read is", first)
     }
 
     async fn still_to_come(&self, time_us: i64) -> Error {
@@ -104,7 +104,7 @@ impl<'a> History<'a> {
             (Some(version), _) => self.time_ms(*version).await.ok().map(|time_ms| (*version, time_ms)),
             (None, last) => last.copied(),
         };
-        self.no_version_at(time_us, "which is still to come; the newest is", newest)
+        self.no_version_at(time_us, ", which is still to come; the newest is", newest)
     }
 
     fn no_version_at(&self, time_us: i64, relation: &str, nearest: Option<(u64, i64)>) -> Error {
@@ -112,7 +112,7 @@ impl<'a> History<'a> {
         Error::NotFound(match nearest {
             Some((version, time_ms)) => {
                 let nearest = Utc(time_ms.saturating_mul(1000));
-                format!("table '{table}' has no version as of {time}: {relation} version {version}, of {nearest}")
+                format!("table '{table}' has no version as of {time}{relation} version {version}, of {nearest}")
             }
             None => format!("table '{table}' has no version as of {time}, and none whose time is known"),
         })

@@ -119,7 +119,13 @@ mod tests {
     #[test]
     fn other_files_do_not_count() {
         let mut listing = LogListing::default();
-        for name in ["_last_checkpoint", ".00000000000000000000.json.x.tmp", "1.json", "00000000000000000000.crc", "18446744073709551615.json"] {
+        for name in [
+            "_last_checkpoint",
+            ".00000000000000000000.json.x.tmp",
+            "1.json",
+            "00000000000000000000.crc",
+            "18446744073709551615.json",
+        ] {
             listing.take(name, 7);
         }
         assert!(!listing.is_table());

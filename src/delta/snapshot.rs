@@ -50,6 +50,10 @@ impl Snapshot for DeltaSnapshot {
         self.version.number()
     }
 
+    fn table_id(&self) -> &str {
+        self.definition().metadata().id()
+    }
+
     fn schema(&self) -> SchemaRef {
         self.definition().schema().logical.clone()
     }

@@ -1,6 +1,6 @@
 //! DoAction: one decoded request in, one body out.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::atomic::Ordering};
 
 use arrow::datatypes::{FieldRef, Schema};
 use futures::{StreamExt, future, stream};
@@ -9,7 +9,6 @@ use tracing::warn;
 
 use super::{
     Airport,
-    scan::refuse_time_travel,
     status::{Answer, Failure, text_of},
 };
 use crate::{
@@ -17,7 +16,7 @@ use crate::{
     engine::Snapshot,
     protocol::{
         action::{
-            ActionRequest, FlightInfoRequest,
+            ActionRequest, AtClause, FlightInfoRequest,
             reply::{self, CatalogVersion, Contents, SchemaListing},
         },
         descriptor::TableReference,
@@ -37,7 +36,7 @@ impl Airport {
         let body = match request {
             ActionRequest::ListSchemas(request) => self.list_schemas(&request.catalog_name).await?,
             ActionRequest::CatalogVersion(request) => {
-                reply::catalog_version(version_of(self.catalog(&request.catalog_name)?.as_ref()))
+                reply::catalog_version(self.version_of(self.catalog(&request.catalog_name)?.as_ref()))
             }
             ActionRequest::CreateTransaction(request) => self.create_transaction(context, &request.catalog_name)?,
             ActionRequest::FlightInfo(request) => self.flight_info(context, &request).await?,
@@ -45,7 +44,7 @@ impl Airport {
             ActionRequest::CreateSchema(request) => self.create_schema(&request).await?,
             ActionRequest::CreateTable(request) => self.create_table(context, request).await?,
             ActionRequest::DropSchema(request) => return self.drop_schema(&request).await,
-            ActionRequest::DropTable(request) => return self.drop_table(&request).await,
+            ActionRequest::DropTable(request) => return self.drop_table(context, &request).await,
             ActionRequest::ColumnStatistics(_) => return Err(not_offered("column_statistics")),
             ActionRequest::Unknown(name) => return Err(not_offered(&name)),
         };
@@ -57,12 +56,24 @@ impl Airport {
         if let Some(session) = &context.session_id {
             self.fresh_tables.settled(session);
         }
-        Ok(reply::create_transaction(&self.transactions.begin()))
+        Ok(reply::create_transaction(&self.transactions.begin(context.session_id.as_deref())))
+    }
+
+    /// The version of a catalog as DuckDB asks for it: whether plans made before may still be run.
+    ///
+    /// None may. A plan holds the identifier of the transaction it was made in, and what that transaction saw of its
+    /// tables: statistics may have dropped a filter from it, and its scans are sent under that identifier. Run in a
+    /// later transaction (EXECUTE of a PREPARE) it would read the past, and its row ids would be of the past. So no
+    /// answer is given twice, and DuckDB plans each execution in its own transaction
+    /// (`main/prepared_statement_data.cpp`, RequireRebind).
+    fn version_of(&self, catalog: &dyn Catalog) -> CatalogVersion {
+        let looks = self.version_looks.fetch_add(1, Ordering::Relaxed);
+        CatalogVersion { catalog_version: catalog.generation().wrapping_add(looks), is_fixed: false }
     }
 
     async fn list_schemas(&self, catalog_name: &str) -> Answer<Vec<u8>> {
         let catalog = self.catalog(catalog_name)?;
-        let version = version_of(catalog.as_ref());
+        let version = self.version_of(catalog.as_ref());
         let mut schemas = Vec::new();
         for schema in catalog.schemas().await? {
             let contents = contents_of(catalog.as_ref(), &schema).await?;
@@ -78,9 +89,12 @@ impl Airport {
     }
 
     async fn flight_info(&self, context: &CallContext, request: &FlightInfoRequest) -> Answer<Vec<u8>> {
-        refuse_time_travel(&request.at)?;
         let table_ref = TableReference::from_descriptor(&request.descriptor)?;
-        let snapshot = self.resolve(context, &table_ref).await?.snapshot;
+        // At another version the client asks for the columns of then, whatever it knows of now.
+        let snapshot = match request.at {
+            AtClause::Absent => self.resolve(context, &table_ref).await?.snapshot,
+            at => self.travel(&table_ref, at).await?.1,
+        };
         let rows = snapshot.row_count().await?;
         Ok(table_info(&table_ref.catalog, &table_ref.schema, &table_ref.table, snapshot.as_ref(), rows))
     }
@@ -90,10 +104,6 @@ impl Airport {
 pub(super) async fn contents_of(catalog: &dyn Catalog, schema: &str) -> Answer<Contents> {
     let tables = catalog.tables(schema).await?;
     Ok(Contents::of_schema(readable(catalog, schema, tables).await)?)
-}
-
-fn version_of(catalog: &dyn Catalog) -> CatalogVersion {
-    CatalogVersion { catalog_version: catalog.generation(), is_fixed: false }
 }
 
 fn not_offered(action: &str) -> Failure {

@@ -42,7 +42,7 @@ impl Airport {
         let name = TableName::new(&request.catalog_name, &request.schema_name, &request.table_name);
         let snapshot = match catalog.create_table(&name.schema, &name.table, &spec).await {
             Ok(snapshot) => {
-                self.transactions.release(&name);
+                self.transactions.release(context.session_id.as_deref(), &name);
                 if let Some(session) = &context.session_id {
                     self.fresh_tables.made(session, name.clone());
                 }
@@ -63,10 +63,10 @@ impl Airport {
         unless_missing(dropped, request.ignore_not_found)
     }
 
-    pub(super) async fn drop_table(&self, request: &DropTable) -> Answer<Option<Vec<u8>>> {
+    pub(super) async fn drop_table(&self, context: &CallContext, request: &DropTable) -> Answer<Option<Vec<u8>>> {
         let name = TableName::new(&request.catalog_name, &request.schema_name, &request.table_name);
         let dropped = self.catalog(&name.catalog)?.drop_table(&name.schema, &name.table).await;
-        self.transactions.release(&name);
+        self.transactions.release(context.session_id.as_deref(), &name);
         unless_missing(dropped, request.ignore_not_found)
     }
 }

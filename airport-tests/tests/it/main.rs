@@ -15,5 +15,6 @@ mod snapshots;
 mod sql;
 mod support;
 mod tidy;
+mod time_travel;
 mod tpch;
 mod types;

@@ -91,10 +91,9 @@ async fn versions_whose_commits_were_removed_are_not_offered() {
     assert_eq!(version_at(&table, 3_000_000).await.unwrap(), 2);
     for missing in [0, 1, 4] {
         match table.at(missing).await {
-            Err(Error::NotFound(text)) => assert_eq!(
-                text,
-                format!("table 't' has no version {missing}; versions 2 to 3 can be read")
-            ),
+            Err(Error::NotFound(text)) => {
+                assert_eq!(text, format!("table 't' has no version {missing}; versions 2 to 3 can be read"))
+            }
             other => panic!("{missing}: {other:?}"),
         }
     }

@@ -24,8 +24,8 @@ const DAY_S: i64 = 86_400;
 const OFFSET_S_MAX: i64 = 16 * 3600 - 1;
 
 impl AtClause {
-    pub(super) fn parse(what: &'static str, unit: &str, value: &str) -> Result<Self, DecodeError> {
-        let refused = |reason: String| Err(DecodeError::new(what, reason));
+    pub(super) fn parse(unit: &str, value: &str) -> Result<Self, DecodeError> {
+        let refused = |reason: String| Err(DecodeError::new("AT clause", reason));
         match unit.to_ascii_uppercase().as_str() {
             "" => Ok(Self::Absent),
             "VERSION" => match value.bytes().all(|byte| byte.is_ascii_digit()).then(|| value.parse()) {
@@ -39,7 +39,7 @@ impl AtClause {
                      followed by an offset such as +01 if it is not of UTC"
                 )),
             },
-            _ => refused(format!("AT unit {unit:?} is neither VERSION nor TIMESTAMP")),
+            _ => refused(format!("unit {unit:?} is neither VERSION nor TIMESTAMP")),
         }
     }
 }
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     fn at(unit: &str, value: &str) -> Result<AtClause, DecodeError> {
-        AtClause::parse("request", unit, value)
+        AtClause::parse(unit, value)
     }
 
     #[test]

@@ -30,7 +30,7 @@ impl FlightInfoRequest {
         }
         let what = "flight_info request";
         let wire: Wire = msgpack::decode(what, body)?;
-        let at = AtClause::parse(what, &wire.at_unit, &wire.at_value)?;
+        let at = AtClause::parse(&wire.at_unit, &wire.at_value)?;
         Ok(Self { descriptor: descriptor(what, &wire.descriptor)?, at })
     }
 }
@@ -84,7 +84,7 @@ impl Endpoints {
             column_ids: parameters.column_ids,
             table_function_parameters: parameters.table_function_parameters,
             table_function_input_schema: parameters.table_function_input_schema,
-            at: AtClause::parse(what, &parameters.at_unit, &parameters.at_value)?,
+            at: AtClause::parse(&parameters.at_unit, &parameters.at_value)?,
         })
     }
 }
