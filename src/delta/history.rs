@@ -36,10 +36,13 @@ impl<'a> History<'a> {
         listing: &LogListing,
         in_commits: Option<InCommitTimestamps>,
     ) -> Self {
-        let readable = listing.readable().unwrap_or(1..=0);
+        let readable = listing.readable();
         let since = in_commits.map_or(u64::MAX, |enabled| enabled.version);
         let (mut by_file, mut by_commit) = (Vec::<(u64, i64)>::new(), Vec::new());
-        for (version, modified_ms) in listing.commits().filter(|(version, _)| readable.contains(version)) {
+        for (version, modified_ms) in listing
+            .commits()
+            .filter(|(version, _)| readable.as_ref().is_some_and(|readable| readable.contains(version)))
+        {
             if version >= since {
                 by_commit.push(version);
             } else {

@@ -56,7 +56,7 @@ impl LogListing {
     /// The versions that can be read; `None` if there are none.
     pub(crate) fn readable(&self) -> Option<RangeInclusive<u64>> {
         let checkpoint = self.checkpoints.last().copied();
-        let Some(last) = self.commits.keys().last().copied().max(checkpoint) else { return None };
+        let last = self.commits.keys().last().copied().max(checkpoint)?;
         // From here on every version has its commit.
         let mut first = last + 1;
         for version in self.commits.keys().rev() {

@@ -18,7 +18,7 @@ pub struct TableInfo<'a> {
     pub schema: &'a str,
     /// The table's name.
     pub table: &'a str,
-    /// The columns, without the row id.
+    /// The columns, without the row id, and the metadata of their schema.
     pub columns: &'a Schema,
     /// A comment on the table.
     pub comment: Option<&'a str>,
@@ -57,7 +57,8 @@ impl TableInfo<'_> {
 /// The columns with the row id last.
 pub fn with_row_id(columns: &Schema) -> Schema {
     let row_id = Arc::new(row_id_field());
-    Schema::new(columns.fields().iter().cloned().chain([row_id]).collect::<Vec<_>>())
+    let fields: Vec<_> = columns.fields().iter().cloned().chain([row_id]).collect();
+    Schema::new_with_metadata(fields, columns.metadata().clone())
 }
 
 /// `AirportSerializedFlightAppMetadata` (`include/storage/airport_catalog_api.hpp`)

@@ -9,19 +9,22 @@ use tracing::warn;
 
 use super::{
     Airport,
+    resolve::Readable,
+    scan::encoding_failed,
     status::{Answer, Failure, text_of},
 };
 use crate::{
     catalog::{Catalog, CatalogTable},
-    engine::Snapshot,
+    engine::{Error, Snapshot},
     protocol::{
         action::{
-            ActionRequest, AtClause, FlightInfoRequest,
+            ActionRequest, AtClause, ColumnStatistics, FlightInfoRequest,
             reply::{self, CatalogVersion, Contents, SchemaListing},
         },
         descriptor::TableReference,
         flight_info::TableInfo,
         headers::CallContext,
+        statistics::{CAN_PRODUCE_STATISTICS, can_be_told, column_statistics},
         types::travelling_field,
     },
 };
@@ -45,7 +48,7 @@ impl Airport {
             ActionRequest::CreateTable(request) => self.create_table(context, request).await?,
             ActionRequest::DropSchema(request) => return self.drop_schema(&request).await,
             ActionRequest::DropTable(request) => return self.drop_table(context, &request).await,
-            ActionRequest::ColumnStatistics(_) => return Err(not_offered("column_statistics")),
+            ActionRequest::ColumnStatistics(request) => self.column_statistics(context, &request).await?,
             ActionRequest::Unknown(name) => return Err(not_offered(&name)),
         };
         Ok(Some(body))
@@ -96,7 +99,19 @@ impl Airport {
             at => self.travel(&table_ref, at).await?.1,
         };
         let rows = snapshot.row_count().await?;
-        Ok(table_info(&table_ref.catalog, &table_ref.schema, &table_ref.table, snapshot.as_ref(), rows))
+        Ok(past_table_info(&table_ref, snapshot.as_ref(), rows))
+    }
+
+    /// Statistics of the very snapshot that the plan's scan will read: both are sent under one transaction.
+    async fn column_statistics(&self, context: &CallContext, request: &ColumnStatistics) -> Answer<Vec<u8>> {
+        let table_ref = TableReference::from_descriptor(&request.descriptor)?;
+        let Readable { snapshot, columns } = self.readable(context, &table_ref, AtClause::Absent).await?;
+        let Some((index, column)) = columns.fields().find(&request.column_name) else {
+            let (column, table) = (&request.column_name, &table_ref.table);
+            return Err(Error::NotFound(format!("table {table:?} has no column {column:?}")).into());
+        };
+        let statistics = snapshot.statistics(index).await?;
+        column_statistics(column, &statistics).map_err(encoding_failed)
     }
 }
 
@@ -115,7 +130,7 @@ fn not_offered(action: &str) -> Failure {
 async fn readable(catalog: &dyn Catalog, schema: &str, tables: Vec<CatalogTable>) -> Vec<Vec<u8>> {
     let info = |CatalogTable { name, table }: CatalogTable| async move {
         match table.snapshot().await {
-            Ok(snapshot) => Some(table_info(catalog.name(), schema, &name, snapshot.as_ref(), None)),
+            Ok(snapshot) => Some(table_info(catalog.name(), schema, &name, snapshot.as_ref())),
             Err(error) => {
                 warn!(reason = text_of(&error), schema, table = name, "this table cannot be read and is left out");
                 None
@@ -136,13 +151,20 @@ pub(super) fn client_columns(columns: &Schema) -> Schema {
 }
 
 /// A table as the client's catalog takes it.
-pub(super) fn table_info(
-    catalog: &str,
-    schema: &str,
-    table: &str,
-    snapshot: &dyn Snapshot,
-    rows: Option<u64>,
-) -> Vec<u8> {
+pub(super) fn table_info(catalog: &str, schema: &str, table: &str, snapshot: &dyn Snapshot) -> Vec<u8> {
+    let mut columns = client_columns(&snapshot.schema());
+    if can_be_told(&columns) {
+        columns.metadata.insert(CAN_PRODUCE_STATISTICS.to_owned(), "1".to_owned());
+    }
+    let comment = snapshot.description();
+    let info = TableInfo { catalog, schema, table, columns: &columns, comment: comment.as_deref(), rows: None };
+    info.to_flight_info().encode_to_vec()
+}
+
+/// A table at another version. There are no statistics: `column_statistics` does not say which version they are
+/// wanted of.
+fn past_table_info(table_ref: &TableReference, snapshot: &dyn Snapshot, rows: Option<u64>) -> Vec<u8> {
+    let TableReference { catalog, schema, table, .. } = table_ref;
     let (columns, comment) = (client_columns(&snapshot.schema()), snapshot.description());
     let info = TableInfo { catalog, schema, table, columns: &columns, comment: comment.as_deref(), rows };
     info.to_flight_info().encode_to_vec()

@@ -51,7 +51,7 @@ impl Airport {
             Err(Error::AlreadyExists(_)) if request.on_conflict == OnConflict::Ignore => self.existing(&name).await?,
             Err(error) => return Err(error.into()),
         };
-        Ok(table_info(&name.catalog, &name.schema, &name.table, snapshot.as_ref(), None))
+        Ok(table_info(&name.catalog, &name.schema, &name.table, snapshot.as_ref()))
     }
 
     async fn existing(&self, name: &TableName) -> Answer<Arc<dyn Snapshot>> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::{
     array::{RecordBatch, RecordBatchOptions},
     datatypes::{Field, Schema as ArrowSchema, SchemaRef},
+    ipc::reader::StreamReader,
 };
 use arrow_flight::{FlightData, FlightDescriptor, FlightEndpoint, Ticket, utils::flight_data_to_arrow_batch};
 use prost::Message;
@@ -115,6 +116,21 @@ impl Client {
         }
         let endpoints: Vec<ByteBuf> = unpack(&first.body)?;
         endpoints.iter().map(|bytes| decode_endpoint(bytes)).collect()
+    }
+
+    /// `column_statistics` (`AirportGetFlightColumnStatistics`): one row.
+    pub async fn column_statistics(&self, table: &Table, column: &str) -> Result<RecordBatch> {
+        let mut body = Packer::new();
+        body.map(3).str("flight_descriptor").str(table.descriptor.encode_to_vec());
+        body.str("column_name").str(column).str("type").str("BIGINT");
+        let action = arrow_flight::Action::new("column_statistics", body.take());
+        let mut request = self.table_request(action, &table.descriptor, true);
+        header(&mut request, "airport-action-name", "column_statistics");
+        let mut results = self.flight.clone().do_action(request).await?.into_inner();
+        let Some(result) = results.message().await? else { return Err(Error::malformed("statistics: no result")) };
+        let mut reader = StreamReader::try_new(&result.body[..], None).map_err(Error::malformed)?;
+        let batch = reader.next().ok_or_else(|| Error::malformed("statistics: no batch"))?;
+        batch.map_err(Error::malformed)
     }
 
     /// DoGet of one endpoint.

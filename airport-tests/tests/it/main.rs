@@ -13,6 +13,7 @@ mod read;
 mod shutdown;
 mod snapshots;
 mod sql;
+mod statistics;
 mod support;
 mod tidy;
 mod time_travel;

@@ -92,7 +92,7 @@ async fn versions_whose_commits_were_removed_are_not_offered() {
     for missing in [0, 1, 4] {
         match table.at(missing).await {
             Err(Error::NotFound(text)) => {
-                assert_eq!(text, format!("table 't' has no version {missing}; versions 2 to 3 can be read"))
+                assert_eq!(text, format!("table 't' has no version {missing}; versions 2 to 3 can be read"));
             }
             other => panic!("{missing}: {other:?}"),
         }

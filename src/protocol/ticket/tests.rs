@@ -122,7 +122,7 @@ fn refuses_what_it_never_gave_out() {
     let mut layout = ticket(Predicate::Unknown).encode();
     layout[1] = LAYOUT + 1;
     let error = ScanTicket::decode(&layout).unwrap_err().to_string();
-    assert_eq!(error, "malformed ticket: its layout is 2 instead of 1");
+    assert_eq!(error, "malformed ticket: its layout is 3 instead of 2");
     assert!(ScanTicket::decode(&vec![0; TICKET_BYTES_MAX + 1]).is_err());
     assert!(ScanTicket::decode(b"").is_err());
 }

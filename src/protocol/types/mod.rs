@@ -13,7 +13,7 @@ mod travelling;
 pub use canonical::{Unsupported, canonical_schema};
 pub use conform::{Conform, conform};
 pub use scan::{Projection, ScanShape};
-pub use travelling::travelling_field;
+pub use travelling::{travelling_column, travelling_field};
 
 #[cfg(test)]
 mod tests;
