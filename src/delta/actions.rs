@@ -61,6 +61,23 @@ pub(crate) fn parse_commit(root: &Url, bytes: &[u8]) -> Result<CommitChanges, Co
     Ok(changes)
 }
 
+/// The time a commit says for itself, in milliseconds since 1970-01-01 (PROTOCOL.md, "In-Commit Timestamps"). Its
+/// commitInfo comes first, so no further line is read.
+pub(crate) fn in_commit_timestamp_ms(bytes: &[u8]) -> Option<i64> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct First {
+        commit_info: Info,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Info {
+        in_commit_timestamp: i64,
+    }
+    let first: First = serde_json::Deserializer::from_slice(bytes).into_iter().next()?.ok()?;
+    Some(first.commit_info.in_commit_timestamp)
+}
+
 /// One line of a commit: an object with one key, the action's kind (PROTOCOL.md, "Actions").
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

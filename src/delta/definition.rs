@@ -23,6 +23,13 @@ use crate::engine::{ColumnNotes, Error, Result};
 /// 10, delta-rs's 100; checkpoints of many-file tables cost more than reading a hundred small commits.
 const CHECKPOINT_INTERVAL_DEFAULT: u64 = 100;
 
+/// The first version whose commit says its own time, and that time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct InCommitTimestamps {
+    pub(crate) version: u64,
+    pub(crate) time_ms: i64,
+}
+
 /// A readable table's protocol and metadata.
 #[derive(Debug)]
 pub(crate) struct Definition {
@@ -85,6 +92,18 @@ impl Definition {
     /// What is noted of each column.
     pub(crate) fn notes(&self) -> Vec<ColumnNotes> {
         rules::column_notes(&self.config, &self.schema.logical)
+    }
+
+    /// From when on commits say their own times; `None` if they do not. Without the properties that say when that
+    /// began it was with version 0 (PROTOCOL.md, "In-Commit Timestamps").
+    pub(crate) fn in_commit_timestamps(&self) -> Option<InCommitTimestamps> {
+        let property = |name: &str| self.metadata().configuration().get(&format!("delta.{name}"));
+        if property("enableInCommitTimestamps")? != "true" {
+            return None;
+        }
+        let version = property("inCommitTimestampEnablementVersion").and_then(|version| version.parse().ok());
+        let time_ms = property("inCommitTimestampEnablementTimestamp").and_then(|time| time.parse().ok());
+        Some(InCommitTimestamps { version: version.unwrap_or(0), time_ms: time_ms.unwrap_or(i64::MIN) })
     }
 
     /// Commits between checkpoints.

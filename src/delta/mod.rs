@@ -5,7 +5,8 @@
 //! - `duckdb_types`: those of DuckDB's types that Delta lacks, and their values.
 //! - `features`, `definition`: what a table needs of its readers and writers, and what it is.
 //! - `field_metadata`, `rules`: what is noted of columns, and what every row must satisfy.
-//! - `store`, `durable`, `log`, `actions`: where tables lie, their commits, and what those say.
+//! - `store`, `durable`, `log`, `log_listing`, `actions`: where tables lie, their commits, and what those say.
+//! - `history`: when versions were committed.
 //! - `file`, `index`, `replay`, `version`: data files, and all of a version's, read at once or commit by commit.
 //! - `table`, `snapshot`: one table's versions, and one version behind the seam.
 //! - `create`, `commit`, `commit_info`, `checkpoint`: what is written to logs.
@@ -27,8 +28,10 @@ mod file;
 #[cfg(test)]
 mod fixtures;
 mod format;
+mod history;
 mod index;
 mod log;
+mod log_listing;
 mod replay;
 mod rules;
 mod scan;

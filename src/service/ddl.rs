@@ -42,7 +42,7 @@ impl Airport {
         let name = TableName::new(&request.catalog_name, &request.schema_name, &request.table_name);
         let snapshot = match catalog.create_table(&name.schema, &name.table, &spec).await {
             Ok(snapshot) => {
-                self.transactions.release(&name);
+                self.transactions.release(context.session_id.as_deref(), &name);
                 if let Some(session) = &context.session_id {
                     let enum_column = enum_column(&request.columns).map(str::to_owned);
                     self.fresh_tables.made(session, name.clone(), Fresh { enum_column });
@@ -52,7 +52,7 @@ impl Airport {
             Err(Error::AlreadyExists(_)) if request.on_conflict == OnConflict::Ignore => self.existing(&name).await?,
             Err(error) => return Err(error.into()),
         };
-        Ok(table_info(&name.catalog, &name.schema, &name.table, snapshot.as_ref(), None))
+        Ok(table_info(&name.catalog, &name.schema, &name.table, snapshot.as_ref()))
     }
 
     async fn existing(&self, name: &TableName) -> Answer<Arc<dyn Snapshot>> {
@@ -64,10 +64,10 @@ impl Airport {
         unless_missing(dropped, request.ignore_not_found)
     }
 
-    pub(super) async fn drop_table(&self, request: &DropTable) -> Answer<Option<Vec<u8>>> {
+    pub(super) async fn drop_table(&self, context: &CallContext, request: &DropTable) -> Answer<Option<Vec<u8>>> {
         let name = TableName::new(&request.catalog_name, &request.schema_name, &request.table_name);
         let dropped = self.catalog(&name.catalog)?.drop_table(&name.schema, &name.table).await;
-        self.transactions.release(&name);
+        self.transactions.release(context.session_id.as_deref(), &name);
         unless_missing(dropped, request.ignore_not_found)
     }
 }

@@ -12,7 +12,7 @@ mod scan;
 mod status;
 mod transactions;
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicU64};
 
 pub use connection::Incoming;
 pub use router::Router;
@@ -27,11 +27,19 @@ pub struct Airport {
     limits: Limits,
     transactions: Transactions,
     fresh_tables: FreshTables,
+    /// How often clients have asked for a catalog's version.
+    version_looks: AtomicU64,
 }
 
 impl Airport {
     /// A service over these catalogs.
     pub fn new(catalogs: Vec<Arc<dyn Catalog>>, limits: Limits) -> Arc<Self> {
-        Arc::new(Self { catalogs, limits, transactions: Transactions::new(), fresh_tables: FreshTables::new() })
+        Arc::new(Self {
+            catalogs,
+            limits,
+            transactions: Transactions::new(),
+            fresh_tables: FreshTables::new(),
+            version_looks: AtomicU64::new(0),
+        })
     }
 }
