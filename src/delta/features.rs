@@ -12,6 +12,7 @@ use delta_kernel::{
     table_features::TableFeature,
 };
 
+use super::type_changes::check_type_changes;
 use crate::engine::{Error, Result};
 
 /// The newest protocol there is: versions above it say nothing we could check.
@@ -36,14 +37,7 @@ pub(crate) fn check_read(table: &str, protocol: &Protocol) -> Result<()> {
 
 /// Refuses a schema in which the use of a readable feature cannot be served.
 pub(crate) fn check_read_schema(table: &str, schema: &StructType) -> Result<()> {
-    // Files written before the change hold the old type; nothing here widens them.
-    match first_field_with(schema, &ColumnMetadataKey::TypeChanges) {
-        Some(column) => Err(Error::Unsupported(format!(
-            "column '{column}' of table '{table}' has changed its type (table feature '{}'), which is not offered",
-            TableFeature::TypeWidening
-        ))),
-        None => Ok(()),
-    }
+    check_type_changes(table, schema)
 }
 
 /// Refuses an append that the table's features or constraints make unsafe, by the name of what stands in the way.
@@ -67,9 +61,10 @@ fn is_readable(feature: &TableFeature) -> bool {
             | TableFeature::V2Checkpoint
             // Asks something of VACUUM only.
             | TableFeature::VacuumProtocolCheck
-            // Served while unused: `check_read_schema` and the schema's types see the use.
+            // Which changes there were `check_read_schema` sees.
             | TableFeature::TypeWidening
             | TableFeature::TypeWideningPreview
+            // Served while unused: the schema's types show the use.
             | TableFeature::VariantType
             | TableFeature::VariantTypePreview
             | TableFeature::VariantShredding

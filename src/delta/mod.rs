@@ -2,7 +2,7 @@
 //!
 //! - `format`: [`DeltaFormat`], the way in.
 //! - `schema`, `create_schema`: Delta's types and columns as Arrow and back, column mapping included.
-//! - `features`, `definition`: what a table needs of its readers and writers, and what it is.
+//! - `features`, `type_changes`, `definition`: what a table needs of its readers and writers, and what it is.
 //! - `store`, `durable`, `log`, `actions`: where tables lie, their commits, and what those say.
 //! - `file`, `index`, `replay`, `version`: data files, and all of a version's, read at once or commit by commit.
 //! - `table`, `snapshot`: one table's versions, and one version behind the seam.
@@ -31,6 +31,7 @@ mod schema;
 mod snapshot;
 mod store;
 mod table;
+mod type_changes;
 mod version;
 mod write;
 
