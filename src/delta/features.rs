@@ -73,7 +73,7 @@ fn is_readable(feature: &TableFeature) -> bool {
 }
 
 /// The features a writer must respect; versions before 7 imply theirs.
-fn writer_features(protocol: &Protocol) -> Vec<TableFeature> {
+pub(crate) fn writer_features(protocol: &Protocol) -> Vec<TableFeature> {
     const IMPLIED: [(i32, TableFeature); 7] = [
         (2, TableFeature::AppendOnly),
         (2, TableFeature::Invariants),
@@ -112,14 +112,22 @@ fn check_append_feature(table: &str, config: &TableConfiguration, feature: &Tabl
             refuse_column_with(table, config, &ColumnMetadataKey::CurrentDefault, "a default")
         }
         TableFeature::CheckConstraints => refuse_constraint(table, config),
-        TableFeature::InCommitTimestamp => refuse_if(properties.enable_in_commit_timestamps, table, feature),
+        // What they ask of a commit is added to it as it is made.
+        TableFeature::InCommitTimestamp | TableFeature::RowTracking => Ok(()),
+        // Asks for statistics and leaves the clustering to those who do it.
+        TableFeature::ClusteredTable => Ok(()),
+        TableFeature::Unknown(name) if asks_nothing_of_an_append(name) => Ok(()),
         TableFeature::IcebergCompatV1 => refuse_if(properties.enable_iceberg_compat_v1, table, feature),
         TableFeature::IcebergCompatV2 => refuse_if(properties.enable_iceberg_compat_v2, table, feature),
         TableFeature::IcebergCompatV3 => refuse_if(properties.enable_iceberg_compat_v3, table, feature),
-        // Supported is enough to ask for row ids in every Add, unless suspended.
-        TableFeature::RowTracking => refuse_if(Some(properties.row_tracking_suspended != Some(true)), table, feature),
         other => refuse_if(Some(true), table, other),
     }
+}
+
+/// Features the kernel has no name for. Collations order texts for queries; data and statistics stay those of plain
+/// texts. Protected checkpoints bind those who remove checkpoints or make them of earlier versions.
+fn asks_nothing_of_an_append(feature: &str) -> bool {
+    ["collations", "collations-preview", "checkpointProtection"].contains(&feature)
 }
 
 fn refuse_if(in_use: Option<bool>, table: &str, feature: &TableFeature) -> Result<()> {

@@ -6,7 +6,7 @@
 //! - `store`, `durable`, `log`, `actions`: where tables lie, their commits, and what those say.
 //! - `file`, `index`, `replay`, `version`: data files, and all of a version's, read at once or commit by commit.
 //! - `table`, `snapshot`: one table's versions, and one version behind the seam.
-//! - `create`, `commit`, `commit_info`, `checkpoint`: what is written to logs.
+//! - `create`, `commit`, `commit_info`, `stamp`, `checkpoint`: what is written to logs.
 //! - `scan`: pruning, reading and deletion vectors.
 //! - `write`: encoding, statistics and appends.
 
@@ -29,6 +29,7 @@ mod replay;
 mod scan;
 mod schema;
 mod snapshot;
+mod stamp;
 mod store;
 mod table;
 mod type_changes;

@@ -10,7 +10,7 @@ use super::{
     definition::Definition,
     index::FileIndex,
     log::{CommitIdentity, Log},
-    replay::{Replayed, replay_files},
+    replay::{Replayed, replay_files, replay_highest_row_id},
     store::TableStore,
 };
 use crate::engine::{Error, Result};
@@ -26,6 +26,7 @@ pub(crate) struct Version {
     identity: Option<CommitIdentity>,
     definition: Arc<Definition>,
     files: OnceCell<Arc<FileIndex>>,
+    highest_row_id: OnceCell<i64>,
     origin: Mutex<Origin>,
 }
 
@@ -53,7 +54,7 @@ impl Version {
         files: OnceCell<Arc<FileIndex>>,
         origin: Origin,
     ) -> Self {
-        Self { number, identity, definition, files, origin: Mutex::new(origin) }
+        Self { number, identity, definition, files, highest_row_id: OnceCell::new(), origin: Mutex::new(origin) }
     }
 
     /// The version after this one; `None` if the commit says something this way of advancing does not
@@ -68,6 +69,7 @@ impl Version {
             (None, None) => self.definition.clone(),
             (protocol, metadata) => Arc::new(self.definition.changed(table, protocol.clone(), metadata.clone())?),
         };
+        let highest_row_id = changes.highest_row_id.or(self.highest_row_id.get().copied());
         let (files, origin) = match self.files.get() {
             Some(files) => match files.apply(&changes) {
                 Ok(files) => (OnceCell::new_with(Some(Arc::new(files))), Origin::Log(None)),
@@ -75,7 +77,8 @@ impl Version {
             },
             None => (OnceCell::new(), self.origin_of_next(changes)),
         };
-        Ok(Some(Self::new(self.number + 1, identity, definition, files, origin)))
+        let next = Self::new(self.number + 1, identity, definition, files, origin);
+        Ok(Some(Self { highest_row_id: OnceCell::new_with(highest_row_id), ..next }))
     }
 
     fn origin_of_next(self: &Arc<Self>, changes: CommitChanges) -> Origin {
@@ -111,6 +114,12 @@ impl Version {
         // Lets go of the versions before.
         *self.origin.lock().unwrap_or_else(PoisonError::into_inner) = Origin::Log(None);
         Ok(files)
+    }
+
+    /// The highest row id given so far, by the log; [`NO_ROW_ID`](super::actions::NO_ROW_ID) if there is none.
+    pub(crate) async fn highest_row_id(&self, store: &TableStore) -> Result<i64> {
+        let read = || replay_highest_row_id(store, self.number);
+        self.highest_row_id.get_or_try_init(read).await.copied()
     }
 
     async fn load(&self, store: &TableStore, log: &Log) -> Result<Arc<FileIndex>> {
