@@ -6,7 +6,7 @@ use delta_kernel::{
     actions::{Metadata, Protocol},
     expressions::ColumnName,
     table_configuration::TableConfiguration,
-    table_features::get_any_level_column_physical_name,
+    table_features::{TableFeature, get_any_level_column_physical_name},
     table_properties::DataSkippingNumIndexedCols,
 };
 
@@ -106,6 +106,22 @@ impl Definition {
         Some(InCommitTimestamps { version: version.unwrap_or(0), time_ms: time_ms.unwrap_or(i64::MIN) })
     }
 
+    /// Whether every commit says its own time.
+    pub(crate) fn keeps_in_commit_timestamps(&self) -> bool {
+        self.config.table_properties().enable_in_commit_timestamps == Some(true)
+    }
+
+    /// Whether every new file gets ids for its rows: that the feature is supported is enough.
+    pub(crate) fn assigns_row_ids(&self) -> bool {
+        features::writer_features(self.protocol()).contains(&TableFeature::RowTracking)
+            && self.config.table_properties().row_tracking_suspended != Some(true)
+    }
+
+    /// Whether every row has an id, which a commit says it has kept.
+    pub(crate) fn keeps_row_ids(&self) -> bool {
+        self.assigns_row_ids() && self.config.table_properties().enable_row_tracking == Some(true)
+    }
+
     /// Commits between checkpoints.
     pub(crate) fn checkpoint_interval(&self) -> u64 {
         self.config.table_properties().checkpoint_interval.map_or(CHECKPOINT_INTERVAL_DEFAULT, std::num::NonZero::get)
@@ -113,6 +129,10 @@ impl Definition {
 
     /// Which columns get statistics.
     pub(crate) fn stats_columns(&self) -> StatsColumns {
+        // Clustering columns must have them, wherever they stand (PROTOCOL.md, "Clustered Table").
+        if features::writer_features(self.protocol()).contains(&TableFeature::ClusteredTable) {
+            return StatsColumns { indexed_columns_max: None, named: None };
+        }
         let properties = self.config.table_properties();
         let indexed_columns_max = match properties.data_skipping_num_indexed_cols.unwrap_or_default() {
             DataSkippingNumIndexedCols::AllColumns => None,

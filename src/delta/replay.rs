@@ -14,7 +14,7 @@ use delta_kernel::{
 use url::Url;
 
 use super::{
-    actions::parse_commit,
+    actions::{NO_ROW_ID, ROW_TRACKING_DOMAIN, highest_row_id, parse_commit},
     definition::Definition,
     file::{DataFile, data_path},
     index::FileIndex,
@@ -76,6 +76,20 @@ pub(crate) async fn replay_files(store: &TableStore, version: u64, kernel: Optio
         Ok(Ok(files)) => FileIndex::try_new(files).map_err(|error| Error::internal(context(), error)),
         Ok(Err(ScanError::Kernel(error))) => Err(kernel_error(context(), error)),
         Ok(Err(ScanError::Path(error))) => Err(Error::Unsupported(format!("table '{}': {error}", store.name()))),
+        Err(died) => Err(Error::internal(context(), died)),
+    }
+}
+
+/// Reads the highest row id that was given up to a version.
+pub(crate) async fn replay_highest_row_id(store: &TableStore, version: u64) -> Result<i64> {
+    let context = || format!("cannot read the row ids of version {version} of table '{}'", store.name());
+    let kernel = build(store, Some(version)).await?.map_err(|error| kernel_error(context(), error))?;
+    let engine = store.engine()?;
+    let read = move || kernel.get_domain_metadata_internal(ROW_TRACKING_DOMAIN, engine.as_ref());
+    match tokio::task::spawn_blocking(read).await {
+        Ok(Ok(Some(domain))) => highest_row_id(&domain).map_err(|error| Error::internal(context(), error)),
+        Ok(Ok(None)) => Ok(NO_ROW_ID),
+        Ok(Err(error)) => Err(kernel_error(context(), error)),
         Err(died) => Err(Error::internal(context(), died)),
     }
 }

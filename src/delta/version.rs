@@ -13,7 +13,7 @@ use super::{
     definition::Definition,
     index::FileIndex,
     log::{CommitIdentity, Log},
-    replay::{Replayed, replay_files},
+    replay::{Replayed, replay_files, replay_highest_row_id},
     scan::ColumnSummary,
     store::TableStore,
 };
@@ -30,6 +30,7 @@ pub(crate) struct Version {
     identity: Option<CommitIdentity>,
     definition: Arc<Definition>,
     files: OnceCell<Arc<FileIndex>>,
+    highest_row_id: OnceCell<i64>,
     origin: Mutex<Origin>,
     /// What is known of columns, by their index, as far as anybody asked.
     summaries: Mutex<BTreeMap<usize, ColumnSummary>>,
@@ -59,7 +60,15 @@ impl Version {
         files: OnceCell<Arc<FileIndex>>,
         origin: Origin,
     ) -> Self {
-        Self { number, identity, definition, files, origin: Mutex::new(origin), summaries: Mutex::default() }
+        Self {
+            number,
+            identity,
+            definition,
+            files,
+            highest_row_id: OnceCell::new(),
+            origin: Mutex::new(origin),
+            summaries: Mutex::default(),
+        }
     }
 
     /// The version after this one; `None` if the commit says something this way of advancing does not
@@ -75,6 +84,7 @@ impl Version {
             (protocol, metadata) => Arc::new(self.definition.changed(table, protocol.clone(), metadata.clone())?),
         };
         let mut summaries = BTreeMap::new();
+        let highest_row_id = changes.highest_row_id.or(self.highest_row_id.get().copied());
         let (files, origin) = match self.files.get() {
             Some(files) => match files.apply(&changes) {
                 Ok(files) => {
@@ -86,7 +96,7 @@ impl Version {
             None => (OnceCell::new(), self.origin_of_next(changes)),
         };
         let next = Self::new(self.number + 1, identity, definition, files, origin);
-        Ok(Some(Self { summaries: Mutex::new(summaries), ..next }))
+        Ok(Some(Self { summaries: Mutex::new(summaries), highest_row_id: OnceCell::new_with(highest_row_id), ..next }))
     }
 
     /// Appends only widen what is known, so it is kept up with them; after anything else it is found anew.
@@ -134,6 +144,12 @@ impl Version {
         // Lets go of the versions before.
         *lock(&self.origin) = Origin::Log(None);
         Ok(files)
+    }
+
+    /// The highest row id given so far, by the log; [`NO_ROW_ID`](super::actions::NO_ROW_ID) if there is none.
+    pub(crate) async fn highest_row_id(&self, store: &TableStore) -> Result<i64> {
+        let read = || replay_highest_row_id(store, self.number);
+        self.highest_row_id.get_or_try_init(read).await.copied()
     }
 
     async fn load(&self, store: &TableStore, log: &Log) -> Result<Arc<FileIndex>> {
