@@ -182,7 +182,7 @@ pub(crate) fn commit_path(version: u64) -> Path {
 }
 
 /// Version and ending of a log file's name.
-fn parse_name(name: &str) -> Option<(u64, &str)> {
+pub(crate) fn parse_name(name: &str) -> Option<(u64, &str)> {
     let (version, kind) = name.split_once('.')?;
     let is_version = version.len() == 20 && version.bytes().all(|byte| byte.is_ascii_digit());
     Some((version.parse().ok().filter(|_| is_version)?, kind))

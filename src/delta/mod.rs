@@ -23,6 +23,8 @@ mod file;
 #[cfg(test)]
 mod fixtures;
 mod format;
+#[cfg(test)]
+pub(crate) mod fuzz;
 mod index;
 mod log;
 mod replay;
