@@ -146,7 +146,7 @@ fn of_bytes(noise: &mut Noise, bytes: &mut Vec<u8>, other: &[u8]) {
             let block = part(noise, other).to_vec();
             bytes.splice(at..at, block);
         }
-        5 => overwrite(bytes, at, &part(noise, other).to_vec()),
+        5 => overwrite(bytes, at, part(noise, other)),
         6 => number(noise, bytes, at),
         7 => number(noise, bytes, at & !3),
         8 => number(noise, bytes, at & !7),

@@ -8,6 +8,7 @@ mod ddl;
 mod golden;
 mod insert;
 mod lakes;
+mod limits;
 mod names;
 mod read;
 mod shutdown;

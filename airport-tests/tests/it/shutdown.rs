@@ -26,6 +26,24 @@ async fn a_signal_ends_an_idle_server_well() {
     }
 }
 
+/// A peer that says nothing, or greets and never answers, is no call that runs.
+#[tokio::test]
+async fn silent_peers_do_not_hold_up_the_end() {
+    let mut server = Setup::new().serve_lake().unix().arguments(GRACE).start();
+    let greeting = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    let peers = [&b""[..], &greeting[..10], greeting].map(|said| {
+        let mut peer = std::os::unix::net::UnixStream::connect(server.socket()).unwrap();
+        std::io::Write::write_all(&mut peer, said).unwrap();
+        peer
+    });
+    let client = server.client().await;
+    client.list_schemas().await.unwrap();
+    server.terminate();
+    let status = server.ended().await;
+    assert!(status.success(), "{status}; it said:\n{}", server.stderr());
+    drop((peers, client));
+}
+
 #[tokio::test]
 async fn a_running_insert_drains() {
     let (mut server, client) = lake().await;
