@@ -63,7 +63,11 @@ async fn an_exchange_that_falls_silent_is_ended() {
     let mut exchange = opened(&client, &table).await;
     exchange.send_batch(&ids(0..2048)).await;
     let ended = exchange.read_changed().await;
-    assert_refused(ended, Code::DeadlineExceeded, &["--idle-seconds-max", "nothing was changed"]);
+    assert_refused(
+        ended,
+        Code::DeadlineExceeded,
+        &["no rows came for 1 s", "--idle-seconds-max", "nothing was changed"],
+    );
     assert_unharmed(&server, &client, &table).await;
 }
 

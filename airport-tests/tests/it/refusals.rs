@@ -70,6 +70,8 @@ async fn schemas_and_tables() {
     let create = async |schema, table| client.create_table(schema, table, &people(), OnConflict::Error).await;
     let exists = "already exists, or its directory is taken";
     assert_refused(create(SALES, "t").await, Code::AlreadyExists, &["table \"t\"", exists]);
+    let checked = golden_with_check(&client).await;
+    assert_refused(checked, Code::Unimplemented, &["constraints are not offered", "was not made: leave it out"]);
     let case = "differs from the existing \"t\" in case only";
     assert_refused(create(SALES, "T").await, Code::AlreadyExists, &["\"T\"", case]);
     assert_refused(create("none", "t").await, Code::NotFound, &["catalog \"lake\" has no schema \"none\""]);
@@ -81,6 +83,12 @@ async fn schemas_and_tables() {
     fs::create_dir(lake.server.lake().join("loose")).unwrap();
     assert_refused(client.drop_schema("public", false).await, Code::FailedPrecondition, &[root]);
     lake.assert_unharmed().await;
+}
+
+/// A recorded CREATE TABLE with CHECK and PRIMARY KEY.
+async fn golden_with_check(client: &Client) -> airport_tests::client::Result<Table> {
+    let golden = airport_tests::golden::Golden::duckdb_1_5_5();
+    airport_tests::golden::create_table(client, &golden, "011-DoAction-create_table").await
 }
 
 #[tokio::test]
@@ -112,6 +120,8 @@ async fn looking_at_tables() {
     assert_refused(endpoints, Code::InvalidArgument, &["column 2 was asked for and the table has 2"]);
     client.set_transaction(Some("forgotten"));
     let endpoints = client.endpoints(&lake.table, &["id"], "[]").await;
+    let info = client.flight_info(&descriptor, "VERSION", "0").await;
+    assert_refused(info, Code::Unimplemented, &["AT (VERSION | TIMESTAMP => ...) is not offered; leave it out"]);
     let unknown = "is not known to this server (it restarted, or too many others came since)";
     assert_refused(endpoints, Code::FailedPrecondition, &["transaction forgotten", unknown]);
     lake.assert_unharmed().await;
@@ -223,6 +233,25 @@ async fn a_table_that_was_made_anew() {
     lake.assert_unharmed().await;
 }
 
+/// The other half of that: the table goes while rows are on their way.
+#[tokio::test]
+async fn a_table_that_is_made_anew_under_a_statement() {
+    let mut lake = Lake::new().await;
+    let client = lake.client.clone();
+    let table = create_people(&client, "changing").await;
+    let mut exchange = client.exchange(&table, "insert", false).await;
+    exchange.send_schema(&people()).await;
+    exchange.read_schema().await.unwrap();
+    exchange.send_batch(&ids(0..10)).await;
+    client.drop_table(SALES, "changing", false).await.unwrap();
+    create_people(&client, "changing").await;
+    lake.before = files(&lake.server.lake());
+    exchange.half_close();
+    let why = ["INSERT into lake.sales.changing changed nothing", "was dropped and made again"];
+    assert_refused(exchange.read_changed().await, Code::Aborted, &why);
+    lake.assert_unharmed().await;
+}
+
 #[tokio::test]
 async fn bodies_of_actions() {
     let mut lake = Lake::new().await;
@@ -253,6 +282,8 @@ async fn tables_of_other_writers() {
     let field =
         |name: &str, data_type: &str| json!({ "name": name, "type": data_type, "nullable": true, "metadata": {} });
     let plain = [field("x", "long")];
+    let mut widened = plain.clone();
+    widened[0]["metadata"] = json!({ "delta.typeChanges": [{ "fromType": "integer", "toType": "long" }] });
     for (protocol, fields, why) in [
         (versions(4, 2), &plain, "needs Delta reader version 4; versions up to 3 are offered"),
         (
@@ -260,6 +291,7 @@ async fn tables_of_other_writers() {
             &plain,
             "needs the table feature 'catalogManaged', which is not offered for reading",
         ),
+        (reader("typeWidening"), &widened, "has changed its type (table feature 'typeWidening'), which is not offered"),
         (versions(1, 2), &[field("x", "void")], "column 'x' of table 'foreign' has type void, which is not offered"),
     ] {
         foreign(&lake.server, protocol, fields, json!({}));
@@ -267,6 +299,12 @@ async fn tables_of_other_writers() {
         let descriptor = descriptor("foreign");
         assert_refused(lake.client.flight_info(&descriptor, "", "").await, Code::Unimplemented, &[why]);
     }
+    foreign(&lake.server, versions(1, 2), &plain, json!({}));
+    let log = lake.server.table(SALES, "foreign").join("_delta_log/00000000000000000000.json");
+    let orc = fs::read_to_string(&log).unwrap().replace("\"parquet\"", "\"orc\"");
+    fs::write(log, orc).unwrap();
+    let info = lake.client.flight_info(&descriptor("foreign"), "", "").await;
+    assert_refused(info, Code::Unimplemented, &["keeps its data as", "orc; parquet is offered"]);
     lake.assert_unharmed().await;
 }
 
@@ -275,26 +313,50 @@ async fn writes_to_tables_of_other_writers() {
     let mut lake = Lake::new().await;
     let writer = |version: i32| json!({ "minReaderVersion": 1, "minWriterVersion": version });
     let feature = |feature: &str| json!({ "minReaderVersion": 1, "minWriterVersion": 7, "writerFeatures": [feature] });
-    let plain = json!({ "name": "x", "type": "long", "nullable": true, "metadata": {} });
+    let noted = |metadata: Value| json!({ "name": "x", "type": "long", "nullable": true, "metadata": metadata });
+    let plain = noted(json!({}));
     let in_commit = json!({ "delta.enableInCommitTimestamps": "true" });
+    let check = json!({ "delta.constraints.positive": "x > 0" });
+    let with = |metadata: Value, what: &'static str| (noted(metadata), what);
+    let invariant = with(
+        json!({ "delta.invariants": "{\"expression\":{\"expression\":\"x > 0\"}}" }),
+        "column 'x' of table 'foreign' has an invariant (delta.invariants), which is not offered for writing",
+    );
+    let generated = with(json!({ "delta.generationExpression": "1" }), "has a generation expression (");
+    let identity = with(json!({ "delta.identity.start": 1 }), "has identity values (");
+    let defaulted = with(json!({ "CURRENT_DEFAULT": "1" }), "has a default (");
+    for (protocol, field, why) in [
+        (writer(2), invariant.0, invariant.1),
+        (writer(4), generated.0, generated.1),
+        (writer(6), identity.0, identity.1),
+        (feature("allowColumnDefaults"), defaulted.0, defaulted.1),
+    ] {
+        refuses_insert(&mut lake, protocol, &field, json!({}), why).await;
+    }
     for (protocol, properties, why) in [
+        (writer(3), check, "has the CHECK constraint 'positive' (x > 0), which cannot be checked here"),
         (writer(8), json!({}), "needs Delta writer version 8; versions up to 7 are offered"),
         (feature("inCommitTimestamp"), in_commit, "uses the table feature 'inCommitTimestamp', which is not offered"),
         (feature("rowTracking"), json!({}), "uses the table feature 'rowTracking', which is not offered for writing"),
     ] {
-        foreign(&lake.server, protocol, std::slice::from_ref(&plain), properties);
-        lake.before = files(&lake.server.lake());
-        let table = listed(&lake.client, SALES, "foreign").await;
-        let mut exchange = lake.client.exchange(&table, "insert", false).await;
-        exchange.send_schema(&table.insert_schema()).await;
-        assert_refused(exchange.read_schema().await, Code::Unimplemented, &["table 'foreign'", why]);
-        lake.client.drop_table(SALES, "foreign", false).await.unwrap();
-        lake.before = lake.before.into_iter().filter(|file| !file.contains("foreign")).collect();
+        refuses_insert(&mut lake, protocol, &plain, properties, why).await;
     }
     lake.assert_unharmed().await;
 }
 
+async fn refuses_insert(lake: &mut Lake, protocol: Value, field: &Value, properties: Value, why: &str) {
+    let kept = lake.before.clone();
+    foreign(&lake.server, protocol, std::slice::from_ref(field), properties);
+    let table = listed(&lake.client, SALES, "foreign").await;
+    let mut exchange = lake.client.exchange(&table, "insert", false).await;
+    exchange.send_schema(&table.insert_schema()).await;
+    assert_refused(exchange.read_schema().await, Code::Unimplemented, &["table 'foreign'", why]);
+    lake.client.drop_table(SALES, "foreign", false).await.unwrap();
+    lake.before = kept;
+}
+
 /// Writes the log of the table `foreign` by hand.
+#[allow(clippy::needless_pass_by_value, reason = "callers make the values in place")]
 fn foreign(server: &Server, protocol: Value, fields: &[Value], properties: Value) {
     let log = server.table(SALES, "foreign").join("_delta_log");
     fs::create_dir_all(&log).unwrap();

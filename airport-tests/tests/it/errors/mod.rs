@@ -82,7 +82,7 @@ fn every_error_is_listed() {
     let known: BTreeSet<&str> = listed.iter().map(|(_, text)| text.as_str()).collect();
     let mut missing: Vec<_> = said.iter().filter(|said| !known.contains(said.text.as_str())).collect();
     missing.sort_by_key(|said| said.section);
-    let missing: Vec<_> = missing.iter().map(|said| said.to_string()).collect();
+    let missing: Vec<_> = missing.iter().map(ToString::to_string).collect();
     assert!(missing.is_empty(), "docs/errors.md lacks (sections are guesses):\n{}", missing.join("\n"));
     let there: BTreeSet<&str> = said.iter().map(|said| said.text.as_str()).collect();
     let gone: Vec<_> = listed.iter().filter(|(_, text)| !there.contains(text.as_str())).collect();
@@ -212,11 +212,14 @@ fn normal(text: &str) -> String {
     })
 }
 
-/// What stands between the values in a text: numbers, and what is quoted.
+/// What stands between the values in a text: numbers, paths, and what is quoted.
 fn wordings(text: &str) -> Vec<String> {
-    let is_value = |word: &&str| word.contains(|c: char| c.is_ascii_digit() || "'\"{}".contains(c));
+    let is_value = |word: &&str| {
+        let inner = word.trim_end_matches(['.', ',', ';', ':']);
+        inner.contains(|c: char| c.is_ascii_digit() || "'\"{}/.=:".contains(c))
+    };
     let words: Vec<&str> = text.split_whitespace().collect();
-    words.split(|word| is_value(&word)).map(|wording| wording.join(" ")).collect()
+    words.split(|word| is_value(word)).map(|wording| wording.join(" ")).collect()
 }
 
 /// What stands between placeholders, if it says something.
