@@ -73,7 +73,7 @@ impl LogListing {
 }
 
 /// Version and ending of a log file's name. Versions are signed numbers to everybody else.
-fn parse_name(name: &str) -> Option<(u64, &str)> {
+pub(crate) fn parse_name(name: &str) -> Option<(u64, &str)> {
     let (version, kind) = name.split_once('.')?;
     let is_version = version.len() == 20 && version.bytes().all(|byte| byte.is_ascii_digit());
     let version: i64 = version.parse().ok().filter(|_| is_version)?;

@@ -28,6 +28,8 @@ mod file;
 #[cfg(test)]
 mod fixtures;
 mod format;
+#[cfg(test)]
+pub(crate) mod fuzz;
 mod history;
 mod index;
 mod log;

@@ -31,4 +31,6 @@ pub mod types;
 pub use error::DecodeError;
 
 #[cfg(test)]
-mod golden;
+pub(crate) mod fuzz;
+#[cfg(test)]
+pub(crate) mod golden;

@@ -1,17 +1,22 @@
 //! DoAction: one decoded request in, one body out.
 
-use std::{collections::BTreeMap, sync::atomic::Ordering};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering},
+};
 
 use arrow::datatypes::{FieldRef, Schema};
+use arrow_flight::{Action, Result as ActionResult};
 use futures::{StreamExt, future, stream};
 use prost::Message;
+use tonic::{Request, Response, Status};
 use tracing::warn;
 
 use super::{
     Airport,
-    resolve::Readable,
+    resolve::{self, Readable},
     scan::encoding_failed,
-    status::{Answer, Failure, text_of},
+    status::{Answer, Failure, status, text_of},
 };
 use crate::{
     catalog::{Catalog, CatalogTable},
@@ -32,6 +37,19 @@ use crate::{
 /// Tables opened side by side for a listing: enough to hide the latency of a store, few enough not to starve
 /// other calls.
 const OPEN_CONCURRENCY: usize = 32;
+
+/// DoAction.
+pub(super) async fn do_action(airport: Arc<Airport>, request: Request<Action>) -> Result<Response<Results>, Status> {
+    let context = resolve::context_of(request.metadata());
+    let Action { r#type, body } = request.into_inner();
+    let action = ActionRequest::decode(&r#type, &body).map_err(status)?;
+    let body = airport.act(&context, action).await.map_err(status)?;
+    let results = body.map(|body| Ok(ActionResult { body: body.into() }));
+    Ok(Response::new(stream::iter(results).boxed()))
+}
+
+/// At most one.
+pub(super) type Results = stream::BoxStream<'static, Result<ActionResult, Status>>;
 
 impl Airport {
     /// Answers an action; `None` where the client expects no body.

@@ -32,6 +32,7 @@ impl Airport {
     pub(super) async fn create_table(&self, context: &CallContext, request: CreateTable) -> Answer<Vec<u8>> {
         refuse_constraints(&request)?;
         refuse_columns(&request)?;
+        self.limits.check_columns(&request.columns)?;
         let catalog = self.catalog(&request.catalog_name)?;
         let spec = TableSpec {
             schema: Arc::new(canonical_schema(&request.columns)?),

@@ -21,6 +21,8 @@ mod data_file;
 mod deletion;
 mod file_bounds;
 mod filter;
+#[cfg(test)]
+pub(crate) mod fuzz;
 mod input;
 mod order;
 mod parquet_bounds;

@@ -110,20 +110,21 @@ fn refuses_what_it_never_gave_out() {
         let error = refused(&|ticket| ticket.request.projection = projection.clone());
         assert_eq!(error, "malformed ticket: its columns are not in ascending order");
     }
-    for predicate in [
-        Predicate::In { column: column(), values: vec![], negated: true },
-        Predicate::IsNull { column: vec![], negated: true },
-        Predicate::StartsWith { column: column(), prefix: String::new(), negated: false },
-        (0..100).fold(Predicate::Unknown, |inner, _| Predicate::And(vec![inner])),
+    for (predicate, reason) in [
+        (Predicate::In { column: column(), values: vec![], negated: true }, "a list is empty"),
+        (Predicate::IsNull { column: vec![], negated: true }, "a column has no name"),
+        (Predicate::StartsWith { column: column(), prefix: String::new(), negated: false }, "a prefix is empty"),
+        ((0..100).fold(Predicate::Unknown, |inner, _| Predicate::And(vec![inner])), "depth"),
     ] {
         let error = refused(&|ticket| ticket.request.predicate = predicate.clone());
-        assert!(error.starts_with("malformed ticket predicate: "), "{error}");
+        assert!(error.starts_with("malformed ticket predicate: ") && error.contains(reason), "{error}");
     }
     let mut layout = ticket(Predicate::Unknown).encode();
     layout[1] = LAYOUT + 1;
     let error = ScanTicket::decode(&layout).unwrap_err().to_string();
     assert_eq!(error, "malformed ticket: its layout is 3 instead of 2");
-    assert!(ScanTicket::decode(&vec![0; TICKET_BYTES_MAX + 1]).is_err());
+    let error = ScanTicket::decode(&vec![0; TICKET_BYTES_MAX + 1]).unwrap_err().to_string();
+    assert_eq!(error, "malformed ticket: it is longer than 4194304 bytes");
     assert!(ScanTicket::decode(b"").is_err());
 }
 

@@ -18,7 +18,7 @@ fn schema(data_type: &DataType, partitioned: bool) -> TableSchema {
     let column = |name: &str| Arc::new(Schema::new(vec![Field::new(name, data_type.clone(), true)]));
     let partition_columns = if partitioned { vec![0] } else { vec![] };
     let (logical, physical) = (column("c"), column("physical"));
-    TableSchema { logical, physical, partition_columns, mapping: ColumnMapping::Name }
+    TableSchema { stored: Arc::clone(&logical), logical, physical, partition_columns, mapping: ColumnMapping::Name }
 }
 
 fn file(stats: &Value) -> DataFile {
