@@ -72,6 +72,11 @@ impl Definition {
         features::check_append(table, &self.config)
     }
 
+    /// Refuses a change of the definition that the table's features make unsafe.
+    pub(crate) fn check_alter(&self, table: &str) -> Result<()> {
+        features::check_alter(table, &self.config)
+    }
+
     /// Commits between checkpoints.
     pub(crate) fn checkpoint_interval(&self) -> u64 {
         self.config.table_properties().checkpoint_interval.map_or(CHECKPOINT_INTERVAL_DEFAULT, std::num::NonZero::get)

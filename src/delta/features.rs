@@ -48,13 +48,38 @@ pub(crate) fn check_read_schema(table: &str, schema: &StructType) -> Result<()> 
 
 /// Refuses an append that the table's features or constraints make unsafe, by the name of what stands in the way.
 pub(crate) fn check_append(table: &str, config: &TableConfiguration) -> Result<()> {
-    let version = config.protocol().min_writer_version();
-    if version > WRITER_VERSION_MAX {
-        return Err(Error::Unsupported(format!(
-            "table '{table}' needs Delta writer version {version}; versions up to {WRITER_VERSION_MAX} are offered"
-        )));
-    }
+    check_writer_version(table, config)?;
     writer_features(config.protocol()).iter().try_for_each(|feature| check_append_feature(table, config, feature))
+}
+
+/// Refuses a change of the table's definition that its features make unsafe. What only says something of rows asks
+/// nothing of it.
+pub(crate) fn check_alter(table: &str, config: &TableConfiguration) -> Result<()> {
+    check_writer_version(table, config)?;
+    let of_rows = |feature: &TableFeature| {
+        matches!(
+            feature,
+            TableFeature::Invariants
+                | TableFeature::GeneratedColumns
+                | TableFeature::IdentityColumns
+                | TableFeature::AllowColumnDefaults
+                | TableFeature::CheckConstraints
+                | TableFeature::RowTracking
+        )
+    };
+    let features = writer_features(config.protocol());
+    let mut concerned = features.iter().filter(|feature| !of_rows(feature));
+    concerned.try_for_each(|feature| check_append_feature(table, config, feature))
+}
+
+fn check_writer_version(table: &str, config: &TableConfiguration) -> Result<()> {
+    let version = config.protocol().min_writer_version();
+    if version <= WRITER_VERSION_MAX {
+        return Ok(());
+    }
+    Err(Error::Unsupported(format!(
+        "table '{table}' needs Delta writer version {version}; versions up to {WRITER_VERSION_MAX} are offered"
+    )))
 }
 
 /// Features whose reading is implemented, or that only concern types the schema check refuses by themselves.
@@ -78,7 +103,7 @@ fn is_readable(feature: &TableFeature) -> bool {
 }
 
 /// The features a writer must respect; versions before 7 imply theirs.
-fn writer_features(protocol: &Protocol) -> Vec<TableFeature> {
+pub(crate) fn writer_features(protocol: &Protocol) -> Vec<TableFeature> {
     const IMPLIED: [(i32, TableFeature); 7] = [
         (2, TableFeature::AppendOnly),
         (2, TableFeature::Invariants),

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use lru::LruCache;
 use url::Url;
 
-use super::{checkpoint::Background, create, snapshot::DeltaSnapshot, store::TableStore, table::DeltaTable};
+use super::{alter, checkpoint::Background, create, snapshot::DeltaSnapshot, store::TableStore, table::DeltaTable};
 use crate::engine::{Alteration, Error, Result, Snapshot, Table, TableFormat, TableSpec};
 
 /// Opens and makes Delta tables, and remembers what it knows of those in use.
@@ -98,7 +98,7 @@ impl Table for TableHandle {
     }
 
     async fn alter(&self, change: &Alteration) -> Result<Arc<dyn Snapshot>> {
-        Err(Error::Unsupported(format!("{change:?} is not offered")))
+        Ok(Arc::new(alter::alter(&self.0, change).await?))
     }
 }
 

@@ -9,8 +9,10 @@
 //! - `create`, `commit`, `commit_info`, `checkpoint`: what is written to logs.
 //! - `scan`: pruning, reading and deletion vectors.
 //! - `write`: encoding, statistics and appends.
+//! - `alter`: changes of a table's definition.
 
 mod actions;
+mod alter;
 mod checkpoint;
 mod commit;
 mod commit_info;

@@ -1,6 +1,6 @@
 //! DoAction: one decoded request in, one body out.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use arrow::datatypes::{FieldRef, Schema};
 use futures::{StreamExt, future, stream};
@@ -9,6 +9,7 @@ use tracing::warn;
 
 use super::{
     Airport,
+    attempts::ActionDigest,
     scan::refuse_time_travel,
     status::{Answer, Failure, text_of},
 };
@@ -33,7 +34,12 @@ const OPEN_CONCURRENCY: usize = 32;
 
 impl Airport {
     /// Answers an action; `None` where the client expects no body.
-    pub(super) async fn act(&self, context: &CallContext, request: ActionRequest) -> Answer<Option<Vec<u8>>> {
+    pub(super) async fn act(
+        self: &Arc<Self>,
+        context: &CallContext,
+        digest: ActionDigest,
+        request: ActionRequest,
+    ) -> Answer<Option<Vec<u8>>> {
         let body = match request {
             ActionRequest::ListSchemas(request) => self.list_schemas(&request.catalog_name).await?,
             ActionRequest::CatalogVersion(request) => {
@@ -42,10 +48,11 @@ impl Airport {
             ActionRequest::CreateTransaction(request) => self.create_transaction(context, &request.catalog_name)?,
             ActionRequest::FlightInfo(request) => self.flight_info(context, &request).await?,
             ActionRequest::Endpoints(request) => reply::endpoints(self.endpoints(context, &request).await?),
-            ActionRequest::CreateSchema(request) => self.create_schema(&request).await?,
-            ActionRequest::CreateTable(request) => self.create_table(context, request).await?,
-            ActionRequest::DropSchema(request) => return self.drop_schema(&request).await,
-            ActionRequest::DropTable(request) => return self.drop_table(&request).await,
+            change @ (ActionRequest::CreateSchema(_)
+            | ActionRequest::CreateTable(_)
+            | ActionRequest::DropSchema(_)
+            | ActionRequest::DropTable(_)
+            | ActionRequest::Alter(_)) => return self.change(context, digest, change).await,
             ActionRequest::ColumnStatistics(_) => return Err(not_offered("column_statistics")),
             ActionRequest::Unknown(name) => return Err(not_offered(&name)),
         };
@@ -56,8 +63,9 @@ impl Airport {
         self.catalog(catalog_name)?;
         if let Some(session) = &context.session_id {
             self.fresh_tables.settled(session);
+            self.attempts.settled(session);
         }
-        Ok(reply::create_transaction(&self.transactions.begin()))
+        Ok(reply::create_transaction(&self.transactions.begin(context.session_id.as_deref())))
     }
 
     async fn list_schemas(&self, catalog_name: &str) -> Answer<Vec<u8>> {
@@ -96,7 +104,7 @@ fn version_of(catalog: &dyn Catalog) -> CatalogVersion {
     CatalogVersion { catalog_version: catalog.generation(), is_fixed: false }
 }
 
-fn not_offered(action: &str) -> Failure {
+pub(super) fn not_offered(action: &str) -> Failure {
     Failure::Unsupported(format!("the action {action:?} is not offered"))
 }
 

@@ -10,7 +10,9 @@ use futures::{StreamExt, stream, stream::BoxStream};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{
-    Airport, resolve,
+    Airport,
+    attempts::ActionDigest,
+    resolve,
     status::{Failure, status},
 };
 use crate::protocol::action::ActionRequest;
@@ -35,7 +37,8 @@ impl FlightService for FlightCalls {
         let context = resolve::context_of(request.metadata());
         let Action { r#type, body } = request.into_inner();
         let action = ActionRequest::decode(&r#type, &body).map_err(status)?;
-        let body = self.0.act(&context, action).await.map_err(status)?;
+        let digest = ActionDigest::of(&r#type, &body);
+        let body = self.0.act(&context, digest, action).await.map_err(status)?;
         let results = body.map(|body| Ok(ActionResult { body: body.into() }));
         Ok(Response::new(stream::iter(results).boxed()))
     }

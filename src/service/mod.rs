@@ -1,6 +1,8 @@
 //! Flight's calls: decode, resolve, call, encode. The only user of tonic besides `app`.
 
 mod action;
+mod alter;
+mod attempts;
 mod connection;
 mod ddl;
 mod exchange;
@@ -18,6 +20,7 @@ pub use connection::Incoming;
 pub use router::Router;
 
 use crate::{catalog::Catalog, config::Limits};
+use attempts::Attempts;
 use transactions::{FreshTables, Transactions};
 
 /// What every call shares.
@@ -27,11 +30,18 @@ pub struct Airport {
     limits: Limits,
     transactions: Transactions,
     fresh_tables: FreshTables,
+    attempts: Attempts,
 }
 
 impl Airport {
     /// A service over these catalogs.
     pub fn new(catalogs: Vec<Arc<dyn Catalog>>, limits: Limits) -> Arc<Self> {
-        Arc::new(Self { catalogs, limits, transactions: Transactions::new(), fresh_tables: FreshTables::new() })
+        Arc::new(Self {
+            catalogs,
+            limits,
+            transactions: Transactions::new(),
+            fresh_tables: FreshTables::new(),
+            attempts: Attempts::new(),
+        })
     }
 }

@@ -50,6 +50,13 @@ pub(super) enum Failure {
     Broken(Status),
 }
 
+impl Failure {
+    /// Whether what failed may have been done all the same.
+    pub(super) const fn leaves_doubt(&self) -> bool {
+        matches!(self, Self::Engine(engine::Error::Internal { .. }) | Self::Broken(_))
+    }
+}
+
 impl From<engine::Error> for Failure {
     fn from(error: engine::Error) -> Self {
         Self::Engine(error)

@@ -49,20 +49,28 @@ pub(super) struct Transactions {
 
 #[derive(Debug)]
 struct State {
-    versions: LruCache<String, HashMap<TableName, u64>>,
+    transactions: LruCache<String, Pins>,
     snapshots: LruCache<(String, TableName), Arc<dyn Snapshot>>,
+}
+
+/// What a transaction has touched.
+#[derive(Debug, Default)]
+struct Pins {
+    session: Option<String>,
+    versions: HashMap<TableName, u64>,
 }
 
 impl Transactions {
     pub(super) fn new() -> Self {
-        let state = State { versions: LruCache::new(TRANSACTIONS_MAX), snapshots: LruCache::new(SNAPSHOTS_MAX) };
+        let state = State { transactions: LruCache::new(TRANSACTIONS_MAX), snapshots: LruCache::new(SNAPSHOTS_MAX) };
         Self { state: Mutex::new(state) }
     }
 
-    /// Begins a transaction: its identifier.
-    pub(super) fn begin(&self) -> String {
+    /// Begins a transaction of a client's session: its identifier.
+    pub(super) fn begin(&self, session: Option<&str>) -> String {
         let id = Uuid::new_v4().simple().to_string();
-        self.lock(|state| state.versions.put(id.clone(), HashMap::new()));
+        let pins = Pins { session: session.map(str::to_owned), versions: HashMap::new() };
+        self.lock(|state| state.transactions.put(id.clone(), pins));
         id
     }
 
@@ -89,31 +97,57 @@ impl Transactions {
     pub(super) fn advance(&self, transaction: Option<&str>, name: &TableName, snapshot: &Arc<dyn Snapshot>) {
         let Some(id) = transaction else { return };
         self.lock(|state| {
-            if let Some(versions) = state.versions.get_mut(id) {
-                versions.insert(name.clone(), snapshot.version());
+            if let Some(pins) = state.transactions.get_mut(id) {
+                pins.versions.insert(name.clone(), snapshot.version());
                 state.snapshots.put((id.to_owned(), name.clone()), Arc::clone(snapshot));
             }
         });
     }
 
-    /// Forgets what a transaction pinned of a table: it was dropped or made anew.
+    /// A session has altered a table, which is at `version` now: its own transactions go on there, others keep the
+    /// version they have.
+    ///
+    /// An ALTER does not say which transaction it belongs to. The catalog that the client's connections share knows
+    /// the new columns only, so none of them could use the version before.
+    pub(super) fn altered(&self, session: Option<&str>, name: &TableName, version: u64) {
+        self.lock(|state| {
+            for (_, pins) in of_session(state, session) {
+                if let Some(pinned) = pins.versions.get_mut(name) {
+                    *pinned = version.max(*pinned);
+                }
+            }
+            state.forget_snapshots(name, |id, transactions| {
+                transactions.peek(id).is_none_or(|pins| session.is_some() && pins.session.as_deref() == session)
+            });
+        });
+    }
+
+    /// A session has renamed a table: its own transactions go on under the new name, where they were.
+    pub(super) fn renamed(&self, session: Option<&str>, from: &TableName, to: &TableName) {
+        self.lock(|state| {
+            for (_, pins) in of_session(state, session) {
+                if let Some(version) = pins.versions.remove(from) {
+                    pins.versions.insert(to.clone(), version);
+                }
+            }
+        });
+        self.release(from);
+    }
+
+    /// Forgets what transactions pinned of a table: it was dropped or made anew.
     pub(super) fn release(&self, name: &TableName) {
         self.lock(|state| {
-            for (_, versions) in &mut state.versions {
-                versions.remove(name);
+            for (_, pins) in &mut state.transactions {
+                pins.versions.remove(name);
             }
-            let stale: Vec<_> =
-                state.snapshots.iter().filter(|(key, _)| key.1 == *name).map(|(k, _)| k.clone()).collect();
-            for key in stale {
-                state.snapshots.pop(&key);
-            }
+            state.forget_snapshots(name, |_, _| true);
         });
     }
 
     fn pinned(&self, id: &str, name: &TableName) -> Result<Option<Pin>> {
         self.lock(|state| {
-            let versions = state.versions.get(id).ok_or_else(|| expired(id))?;
-            let Some(&version) = versions.get(name) else { return Ok(None) };
+            let pins = state.transactions.get(id).ok_or_else(|| expired(id))?;
+            let Some(&version) = pins.versions.get(name) else { return Ok(None) };
             let ready = state.snapshots.get(&(id.to_owned(), name.clone())).cloned();
             Ok(Some(ready.map_or(Pin::Version(version), Pin::Ready)))
         })
@@ -126,8 +160,8 @@ impl Transactions {
             if let Some(first) = state.snapshots.get(&key) {
                 return Arc::clone(first);
             }
-            if let Some(versions) = state.versions.get_mut(id) {
-                versions.insert(name.clone(), snapshot.version());
+            if let Some(pins) = state.transactions.get_mut(id) {
+                pins.versions.insert(name.clone(), snapshot.version());
             }
             state.snapshots.put(key, Arc::clone(&snapshot));
             snapshot
@@ -138,6 +172,23 @@ impl Transactions {
         // Every change is one insertion or removal, so a panic elsewhere leaves nothing half done here.
         f(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+impl State {
+    /// Forgets the snapshots of a table that transactions hold for which `stale` says so.
+    fn forget_snapshots(&mut self, name: &TableName, stale: impl Fn(&str, &LruCache<String, Pins>) -> bool) {
+        let Self { transactions, snapshots } = self;
+        let is_stale = |(id, table): &(String, TableName)| table == name && stale(id, transactions);
+        let keys: Vec<_> = snapshots.iter().map(|(key, _)| key).filter(|key| is_stale(key)).cloned().collect();
+        for key in keys {
+            snapshots.pop(&key);
+        }
+    }
+}
+
+/// The transactions of one session; without a session none.
+fn of_session<'a>(state: &'a mut State, session: Option<&str>) -> impl Iterator<Item = (&'a String, &'a mut Pins)> {
+    state.transactions.iter_mut().filter(move |(_, pins)| session.is_some() && pins.session.as_deref() == session)
 }
 
 enum Pin {
@@ -219,7 +270,7 @@ mod tests {
         let transactions = Transactions::new();
         let error = transactions.pinned("nope", &table("t")).err().expect("refused");
         assert!(matches!(error, Error::FailedPrecondition(_)), "{error}");
-        let id = transactions.begin();
+        let id = transactions.begin(None);
         assert!(transactions.pinned(&id, &table("t")).expect("known").is_none());
     }
 }
