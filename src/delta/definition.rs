@@ -12,11 +12,12 @@ use delta_kernel::{
 
 use super::{
     features,
+    rules::{self, Rules},
     schema::{TableSchema, check_types},
     store::kernel_root,
     write::StatsColumns,
 };
-use crate::engine::{Error, Result};
+use crate::engine::{ColumnNotes, Error, Result};
 
 /// Commits between checkpoints unless the table says otherwise (`delta.checkpointInterval`). Spark's default is
 /// 10, delta-rs's 100; checkpoints of many-file tables cost more than reading a hundred small commits.
@@ -67,9 +68,23 @@ impl Definition {
         &self.schema
     }
 
-    /// Refuses an append that the table's features make unsafe.
+    /// Refuses an append that the table's features make unsafe, or that would miss defaults.
     pub(crate) fn check_append(&self, table: &str) -> Result<()> {
-        features::check_append(table, &self.config)
+        features::check_append(table, &self.config)?;
+        rules::check_defaults(table, &self.config, &self.schema.logical)
+    }
+
+    /// What every row must satisfy.
+    ///
+    /// # Errors
+    /// `Unsupported`, by name, if a rule cannot be followed.
+    pub(crate) fn rules(&self, table: &str) -> Result<Rules> {
+        Rules::try_new(table, &self.config, &self.schema.logical)
+    }
+
+    /// What is noted of each column.
+    pub(crate) fn notes(&self) -> Vec<ColumnNotes> {
+        rules::column_notes(&self.config, &self.schema.logical)
     }
 
     /// Refuses a change of the definition that the table's features make unsafe.

@@ -3,6 +3,7 @@
 //! - `format`: [`DeltaFormat`], the way in.
 //! - `schema`, `create_schema`: Delta's types and columns as Arrow and back, column mapping included.
 //! - `features`, `definition`: what a table needs of its readers and writers, and what it is.
+//! - `field_metadata`, `rules`: what is noted of columns, and what every row must satisfy.
 //! - `store`, `durable`, `log`, `actions`: where tables lie, their commits, and what those say.
 //! - `file`, `index`, `replay`, `version`: data files, and all of a version's, read at once or commit by commit.
 //! - `table`, `snapshot`: one table's versions, and one version behind the seam.
@@ -21,6 +22,7 @@ mod create_schema;
 mod definition;
 mod durable;
 mod features;
+mod field_metadata;
 mod file;
 #[cfg(test)]
 mod fixtures;
@@ -28,6 +30,7 @@ mod format;
 mod index;
 mod log;
 mod replay;
+mod rules;
 mod scan;
 mod schema;
 mod snapshot;

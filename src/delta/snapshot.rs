@@ -64,7 +64,7 @@ impl Snapshot for DeltaSnapshot {
     }
 
     fn notes(&self) -> Vec<ColumnNotes> {
-        vec![ColumnNotes::default(); self.schema().fields().len()]
+        self.definition().notes()
     }
 
     async fn statistics(&self, _index: usize) -> Result<ColumnStatistics> {
@@ -100,6 +100,7 @@ impl Snapshot for DeltaSnapshot {
             store: store.objects().clone(),
             local_root: store.local_root().map(Into::into),
             schema: self.definition().schema().clone(),
+            rules: self.definition().rules(store.name())?,
             stats_columns: self.definition().stats_columns(),
             base: Arc::new(self.clone()),
             commit: Box::new(AppendCommit::new(self.clone())),

@@ -141,7 +141,8 @@ pub(super) fn table_info(
     snapshot: &dyn Snapshot,
     rows: Option<u64>,
 ) -> Vec<u8> {
-    let (columns, comment) = (client_columns(&snapshot.schema()), snapshot.description());
-    let info = TableInfo { catalog, schema, table, columns: &columns, comment: comment.as_deref(), rows };
+    let (columns, notes, comment) = (client_columns(&snapshot.schema()), snapshot.notes(), snapshot.description());
+    let info =
+        TableInfo { catalog, schema, table, columns: &columns, notes: &notes, comment: comment.as_deref(), rows };
     info.to_flight_info().encode_to_vec()
 }

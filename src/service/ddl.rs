@@ -183,15 +183,13 @@ fn refuse_columns(request: &CreateTable) -> Answer<()> {
 
 /// A constraint that would not be kept is refused, never silently dropped.
 fn refuse_constraints(request: &CreateTable) -> Answer<()> {
-    let named = [
-        ("CHECK", !request.check_constraints.is_empty()),
-        ("PRIMARY KEY", !request.primary_key.is_empty()),
-        ("UNIQUE", !request.unique_constraints.is_empty()),
-    ];
-    match named.iter().find(|(_, present)| *present) {
+    let unkept = [("PRIMARY KEY", !request.primary_key.is_empty()), ("UNIQUE", !request.unique_constraints.is_empty())];
+    match unkept.iter().find(|(_, stated)| *stated) {
         None => Ok(()),
         Some((kind, _)) => Err(Failure::Unsupported(format!(
-            "{kind} constraints are not offered; table {:?} was not made: leave it out, NOT NULL is offered",
+            "{kind} is not offered, so table {:?} was not made: Delta has no unique constraint that a write could \
+             enforce, as another writer may add the same key at the same time. Leave it out; NOT NULL and CHECK are \
+             kept, and INSERT ... WHERE NOT EXISTS leaves out rows that are there",
             request.table_name
         ))),
     }

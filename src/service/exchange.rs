@@ -28,7 +28,7 @@ use crate::{
         exchange::{Operation, acknowledgement},
         headers::CallContext,
         ipc::{decode_batch, decode_schema_message},
-        types::Conform,
+        types::{Conform, with_nulls},
     },
 };
 
@@ -66,7 +66,7 @@ impl Insert {
         let fresh = FreshTable::of(&airport, &context, TableName::from(&table_ref))?;
         let Resolved { name, snapshot, .. } = airport.resolve(&context, &table_ref).await?;
         let input = opening.input(snapshot.schema()).await?;
-        let (encoder, schema_frame) = FrameEncoder::new(&snapshot.schema()).map_err(encoding_failed)?;
+        let (encoder, schema_frame) = FrameEncoder::new(input.conform.target()).map_err(encoding_failed)?;
         Ok(Self {
             input,
             append: Some(snapshot.append().await?),
@@ -100,13 +100,11 @@ impl Insert {
             return Ok(Step::More(frame));
         }
         while let Some(rows) = self.input.next().await? {
-            self.rows += rows.num_rows() as u64;
-            let reply = if self.returning { Some(self.encoder.batch(&rows).map_err(encoding_failed)?) } else { None };
-            if let Some(append) = &mut self.append {
-                append.write(rows).await?;
-            }
-            if let Some(frame) = reply {
-                return Ok(Step::More(frame));
+            let append = self.append.as_mut().ok_or_else(is_over)?;
+            let written = append.write(rows).await?;
+            self.rows += written.num_rows() as u64;
+            if self.returning {
+                return Ok(Step::More(self.encoder.batch(&written).map_err(encoding_failed)?));
             }
         }
         let snapshot = self.commit().await?;
@@ -118,7 +116,7 @@ impl Insert {
     }
 
     async fn commit(&mut self) -> Answer<Arc<dyn Snapshot>> {
-        let append = self.append.take().ok_or_else(|| Error::InvalidArgument("the exchange is over".to_owned()))?;
+        let append = self.append.take().ok_or_else(is_over)?;
         let commit = tokio::spawn(append.commit());
         match commit.await.map_err(|e| Error::internal("committing", e))?? {
             CommitOutcome::Committed(snapshot) => Ok(snapshot),
@@ -127,6 +125,10 @@ impl Insert {
             }
         }
     }
+}
+
+fn is_over() -> Error {
+    Error::InvalidArgument("the exchange is over".to_owned())
 }
 
 enum Step {
@@ -194,13 +196,16 @@ impl Opening {
     }
 
     /// Reads the schema and checks it against the table's.
+    ///
+    /// NULLs pass wherever they stand: a generated column's are about to be filled, and the append says best which row
+    /// has one that may not be.
     async fn input(mut self, table_schema: SchemaRef) -> Answer<Input> {
         let mut message = self.next("a schema").await?;
         while message.data_header.is_empty() {
             message = self.next("a schema").await?;
         }
         let wire_schema = Arc::new(decode_schema_message("exchange", &message.data_header)?);
-        let conform = Conform::new(Arc::clone(&wire_schema), table_schema)?;
+        let conform = Conform::new(Arc::clone(&wire_schema), Arc::new(with_nulls(&table_schema)))?;
         Ok(Input { messages: self.messages, wire_schema, conform })
     }
 

@@ -7,11 +7,13 @@
 mod canonical;
 mod conform;
 mod duckdb;
+mod nullable;
 mod scan;
 mod travelling;
 
 pub use canonical::{Unsupported, canonical_schema};
 pub use conform::{Conform, conform};
+pub use nullable::with_nulls;
 pub use scan::{Projection, ScanShape};
 pub use travelling::travelling_field;
 

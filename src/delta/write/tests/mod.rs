@@ -32,7 +32,10 @@ use tempfile::TempDir;
 
 use super::{AppendTarget, CommitAdds, Limits, StatsColumns, append::DeltaAppend};
 use crate::{
-    delta::schema::{ColumnMapping, TableSchema},
+    delta::{
+        rules::Rules,
+        schema::{ColumnMapping, TableSchema},
+    },
     engine::{
         Append, ColumnNotes, ColumnStatistics, CommitOutcome, Error, ReadPart, ReadPlan, ReadStream, Result,
         ScanRequest, Snapshot,
@@ -144,6 +147,7 @@ impl Fixture {
             store: self.store.clone().unwrap_or_else(|| Arc::new(local)),
             local_root: self.store.is_none().then(|| self.root.path().to_owned()),
             schema: Arc::clone(&self.schema),
+            rules: Rules::not_null("t", &self.schema.logical),
             stats_columns: self.stats_columns.clone(),
             base: Arc::new(FakeSnapshot(0)),
             commit: Box::new(FakeCommit { verdict: self.verdict, seen: Arc::clone(&self.seen) }),
