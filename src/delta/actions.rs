@@ -10,7 +10,7 @@ use delta_kernel::actions::{Metadata, Protocol, deletion_vector::DeletionVectorD
 use serde::Deserialize;
 use url::Url;
 
-use super::file::{DataFile, FileKey, PathError, data_path};
+use super::file::{DataFile, FileKey, PathError, data_path, log_path};
 
 /// The changes of one commit, or of several in a row.
 #[derive(Debug, Default)]
@@ -103,6 +103,7 @@ impl AddLine {
     fn into_file(self, root: &Url) -> Result<DataFile, CommitError> {
         Ok(DataFile {
             path: data_path(root, &self.path)?,
+            log_path: log_path(&self.path),
             size_bytes: self.size,
             partition_values: self.partition_values,
             stats_json: self.stats.map(Arc::from),

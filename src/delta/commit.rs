@@ -101,8 +101,8 @@ pub(crate) fn outrun(table: &DeltaTable) -> Error {
     Error::ResourceExhausted(format!("other writers of table '{name}' were quicker {ATTEMPTS_MAX} times in a row"))
 }
 
-/// Why an append that began at `base` must not go on top of `newest`.
-fn conflict(base: &DeltaSnapshot, newest: &Version) -> Option<String> {
+/// Why what began at `base` must not go on top of `newest`: the definition is another.
+pub(crate) fn conflict(base: &DeltaSnapshot, newest: &Version) -> Option<String> {
     let (was, is) = (base.definition(), newest.definition());
     let what = if was.metadata().id() != is.metadata().id() || newest.number() < base.version() {
         "was dropped and made again"

@@ -74,6 +74,11 @@ impl Definition {
         rules::check_defaults(table, &self.config, &self.schema.logical)
     }
 
+    /// Refuses to write all rows again where the table's features forbid it or make it unsafe.
+    pub(crate) fn check_rewrite(&self, table: &str) -> Result<()> {
+        features::check_rewrite(table, &self.config)
+    }
+
     /// What every row must satisfy.
     ///
     /// # Errors

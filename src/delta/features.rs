@@ -74,6 +74,16 @@ pub(crate) fn check_alter(table: &str, config: &TableConfiguration) -> Result<()
     concerned.try_for_each(|feature| check_append_feature(table, config, feature))
 }
 
+/// Refuses to write all rows again where the table's features forbid it or make it unsafe.
+pub(crate) fn check_rewrite(table: &str, config: &TableConfiguration) -> Result<()> {
+    if config.table_properties().append_only == Some(true) {
+        return Err(Error::FailedPrecondition(format!(
+            "table '{table}' is append-only (delta.appendOnly), so that its rows cannot be rewritten"
+        )));
+    }
+    check_append(table, config)
+}
+
 fn check_writer_version(table: &str, config: &TableConfiguration) -> Result<()> {
     let version = config.protocol().min_writer_version();
     if version <= WRITER_VERSION_MAX {

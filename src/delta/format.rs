@@ -98,7 +98,7 @@ impl Table for TableHandle {
     }
 
     async fn alter(&self, change: &Alteration) -> Result<Arc<dyn Snapshot>> {
-        Ok(Arc::new(alter::alter(&self.0, change).await?))
+        alter::alter(&self.0, change).await
     }
 }
 

@@ -17,6 +17,7 @@ use crate::{
     delta::{
         create_schema::{needs_mapping, new_column},
         definition::Definition,
+        rules::{CHECK_PREFIX, check_name},
         schema::ColumnMapping,
     },
     engine::{Error, Result},
@@ -26,7 +27,6 @@ const MAPPING_MODE: &str = "delta.columnMapping.mode";
 const MAPPING_ID_MAX: &str = "delta.columnMapping.maxColumnId";
 const STATS_COLUMNS: &str = "delta.dataSkippingStatsColumns";
 const CHANGE_DATA_FEED: &str = "delta.enableChangeDataFeed";
-const CONSTRAINTS: &str = "delta.constraints.";
 const DEFAULT: &str = "CURRENT_DEFAULT";
 /// Spark's CHAR(n) and VARCHAR(n), which are part of a column's type.
 const BOUNDED_TEXT: &str = "__CHAR_VARCHAR_TYPE_STRING";
@@ -76,11 +76,6 @@ impl<'a> Draft<'a> {
     /// A field as the log has it.
     pub(super) fn field(&self, path: &[String]) -> Result<&Value> {
         self.columns.field(path)
-    }
-
-    /// A column's name as the table spells it.
-    pub(super) fn column_name(&self, column: &str) -> Result<String> {
-        Ok(self.columns.field(&[column.to_owned()])?["name"].as_str().unwrap_or_default().to_owned())
     }
 
     /// ADD COLUMN, of a column (no parent) or a field in a struct; last among its siblings.
@@ -180,35 +175,42 @@ impl<'a> Draft<'a> {
         Ok(before.as_ref().and_then(Value::as_str) != sql)
     }
 
-    /// ADD CHECK under the next free of the names `check_1`, `check_2`, ...; the name.
+    /// ADD CHECK, as SQL that Spark understands, under the next free of the names `check_1`, `check_2`, ...; the name.
     pub(super) fn add_check(&mut self, sql: &str) -> String {
-        let taken = |name: &str| {
-            self.properties.keys().any(|key| key.strip_prefix(CONSTRAINTS).is_some_and(|other| same_name(other, name)))
-        };
-        let name = (1..).map(|number| format!("check_{number}")).find(|name| !taken(name)).unwrap_or_default();
-        self.properties.insert(format!("{CONSTRAINTS}{name}"), sql.to_owned());
+        let name = check_name(&self.properties);
+        self.properties.insert(format!("{CHECK_PREFIX}{name}"), sql.to_owned());
         self.features.insert(Feature::CheckConstraints);
         name
     }
 
-    /// ALTER COLUMN ... TYPE, for a column that was `old` on the seam. The values in the files are of the old type:
-    /// they are rewritten along with it, or are the same in both.
-    pub(super) fn change_type(&mut self, old: &Field, new: &Field) -> Result<()> {
+    /// ALTER COLUMN ... TYPE, for a column that was `old` on the seam. If its values change, all files are written
+    /// again along with it; if not, both types are kept alike.
+    pub(super) fn change_type(&mut self, old: &Field, new: &Field, values_change: bool) -> Result<bool> {
         let path = [old.name().clone()];
-        self.refuse_referenced(&path, "given another type", false)?;
-        if needs_mapping(&Fields::from(vec![new.clone()])) {
-            self.require_mapping()?;
+        if values_change {
+            self.refuse_referenced(&path, "given another type", false)?;
+            if new.data_type().is_nested() {
+                self.refuse_partition_column(&path, "cannot get a nested type")?;
+            }
+            if needs_mapping(&Fields::from(vec![new.clone()])) {
+                self.require_mapping()?;
+            }
         }
         let (marks, mut typed) = (log_field(old)?, log_field(new)?);
         unmap(&mut typed);
         let field = self.columns.field_mut(&path)?;
-        field["type"] = typed["type"].take();
+        let before = field.clone();
+        if values_change {
+            field["type"] = typed["type"].take();
+        }
         let metadata = metadata_mut(field);
         metadata.retain(|key, _| key != BOUNDED_TEXT && marks["metadata"].get(key).is_none());
         if let Some(new_marks) = typed["metadata"].as_object() {
             metadata.extend(new_marks.clone());
         }
-        self.complete()
+        let changes = values_change || *field != before;
+        self.complete()?;
+        Ok(changes)
     }
 
     /// A field's own default, as the log has it.

@@ -2,21 +2,24 @@
 //!
 //! - `draft`, `columns`, `references`, `protocol`: from one definition to the next, in the log's own words.
 //! - `plan`: what a change does to a version: to its definition, and what it asks of its rows.
+//! - `default`: a default as the log keeps it.
 //! - `check`: whether every row so far keeps a new rule.
+//! - `rewrite`: all rows written again, for another type of a column.
 //!
 //! What Delta has as metadata is one commit of metadata. A definition that changed in between is looked at afresh, so
 //! that two changes at once are both made, or the second is refused for what it then is.
 
 mod check;
 mod columns;
+mod default;
 mod draft;
 mod plan;
 mod protocol;
 mod references;
+mod rewrite;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use serde_json::json;
 
 use super::{
@@ -26,39 +29,68 @@ use super::{
     snapshot::DeltaSnapshot,
     table::DeltaTable,
 };
-use crate::engine::{Alteration, Result};
+use crate::engine::{Alteration, CommitOutcome, Error, Result, Snapshot};
 
 use check::Checked;
-use plan::{Plan, Rows};
+use plan::Rows;
+use rewrite::rewrite;
+
+/// How often all rows are written for one change, when others change rows meanwhile.
+const REWRITES_MAX: u32 = 4;
 
 /// Makes a change to the newest definition; the version that has it, which is the newest one if there was nothing to
 /// do.
 ///
 /// The work goes on if the caller goes away.
-pub(crate) async fn alter(table: &Arc<DeltaTable>, change: &Alteration) -> Result<DeltaSnapshot> {
+pub(crate) async fn alter(table: &Arc<DeltaTable>, change: &Alteration) -> Result<Arc<dyn Snapshot>> {
     let (owned, change) = (table.clone(), change.clone());
     tokio::spawn(async move { run(&owned, &change).await }).await.unwrap_or_else(|died| Err(unknown(table, died)))
 }
 
-async fn run(table: &Arc<DeltaTable>, change: &Alteration) -> Result<DeltaSnapshot> {
+async fn run(table: &Arc<DeltaTable>, change: &Alteration) -> Result<Arc<dyn Snapshot>> {
     let mut checked = Checked::default();
-    // Most rows are looked at before others have to wait.
-    let snapshot = newest(table).await?;
-    match plan::plan(&snapshot, change)? {
-        None => return Ok(snapshot),
-        Some(Plan { rows: Rows::Any, .. }) => {}
-        Some(Plan { rows: Rows::Keep(rule), .. }) => checked.check(&snapshot, &rule).await?,
+    let mut lost = None;
+    for _ in 0..REWRITES_MAX {
+        let snapshot = newest(table).await?;
+        let Some(plan) = plan::plan(&snapshot, change)? else { return Ok(Arc::new(snapshot)) };
+        match &plan.rows {
+            Rows::Any => return describe(table, change, checked).await,
+            Rows::Keep(rule) => {
+                // Most rows are looked at before others have to wait.
+                checked.check(&snapshot, rule).await?;
+                return describe(table, change, checked).await;
+            }
+            Rows::Become(conversion) => match rewrite(&snapshot, &plan, conversion).await? {
+                CommitOutcome::Committed(altered) => return Ok(altered),
+                CommitOutcome::Conflict { reason } => lost = Some(reason),
+            },
+        }
     }
+    let (name, reason) = (table.store().name(), lost.unwrap_or_default());
+    Err(Error::Conflict(format!(
+        "table '{name}' was written to while its rows were rewritten, {REWRITES_MAX} times in a row; nothing was \
+         changed: {reason}"
+    )))
+}
+
+/// Commits a change of the definition alone.
+async fn describe(table: &Arc<DeltaTable>, change: &Alteration, mut checked: Checked) -> Result<Arc<dyn Snapshot>> {
     let _turn = table.lock_commits().await;
     for attempt in 0..ATTEMPTS_MAX {
         let snapshot = newest(table).await?;
-        let Some(plan) = plan::plan(&snapshot, change)? else { return Ok(snapshot) };
-        if let Rows::Keep(rule) = &plan.rows {
-            checked.check(&snapshot, rule).await?;
+        let Some(plan) = plan::plan(&snapshot, change)? else { return Ok(Arc::new(snapshot)) };
+        match &plan.rows {
+            Rows::Any => {}
+            Rows::Keep(rule) => checked.check(&snapshot, rule).await?,
+            Rows::Become(_) => {
+                let name = table.store().name();
+                return Err(Error::Conflict(format!("the columns of table '{name}' changed meanwhile")));
+            }
         }
-        let commit = commit_of(&snapshot, &plan)?;
+        let definition = definition_actions(snapshot.definition(), &plan.definition);
+        let commit = commit_info::change(snapshot.version(), &plan.operation, definition)?;
         if let Some(altered) = put_next(table, snapshot.state(), commit, attempt).await? {
-            return Ok(altered);
+            return Ok(Arc::new(altered));
         }
     }
     Err(outrun(table))
@@ -66,11 +98,6 @@ async fn run(table: &Arc<DeltaTable>, change: &Alteration) -> Result<DeltaSnapsh
 
 async fn newest(table: &Arc<DeltaTable>) -> Result<DeltaSnapshot> {
     Ok(DeltaSnapshot::new(table.clone(), table.newest().await?))
-}
-
-fn commit_of(base: &DeltaSnapshot, plan: &Plan) -> Result<Bytes> {
-    use crate::engine::Snapshot;
-    commit_info::change(base.version(), &plan.operation, definition_actions(base.definition(), &plan.definition))
 }
 
 /// The actions that lead from one definition to another.

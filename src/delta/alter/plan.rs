@@ -3,10 +3,11 @@
 use arrow::datatypes::{Field, Schema};
 use serde_json::{Value, json};
 
-use super::{check::Rule, columns::same_name, draft::Draft};
+use super::{check::Rule, columns::same_name, default::default_text, draft::Draft, rewrite::Conversion};
 use crate::{
-    delta::{commit_info::Operation, definition::Definition, snapshot::DeltaSnapshot},
+    delta::{commit_info::Operation, definition::Definition, rules::check_text, snapshot::DeltaSnapshot},
     engine::{Alteration, ColumnPath, Error, Result, Snapshot},
+    expression::{Dialect, Expression},
 };
 
 /// A change, thought through for one version.
@@ -24,6 +25,8 @@ pub(super) enum Rows {
     Any,
     /// They must keep a rule.
     Keep(Rule),
+    /// They are all written again.
+    Become(Conversion),
 }
 
 /// The plan of a change; `None` if there is nothing to do.
@@ -48,14 +51,76 @@ fn apply(draft: &mut Draft<'_>, change: &Alteration, table: &str, columns: &Sche
         Alteration::SetNotNull { column } => {
             let rule = Rule::NotNull { column: position(table, columns, column)? };
             let changes = draft.set_nullable(column, false)?;
-            Ok(changed_column(draft, column)?.filter(|_| changes).map(|operation| (operation, Rows::Keep(rule))))
+            changed_column(draft, column).map(|operation| changes.then_some((operation, Rows::Keep(rule))))
         }
         Alteration::DropNotNull { column } => {
             let changes = draft.set_nullable(column, true)?;
-            Ok(changed_column(draft, column)?.filter(|_| changes).map(|operation| (operation, Rows::Any)))
+            changed_column(draft, column).map(|operation| changes.then_some((operation, Rows::Any)))
         }
-        other => Err(Error::Unsupported(format!("{other:?} is not offered"))),
+        Alteration::SetDefault { column, expression } => {
+            let field = columns.field(position(table, columns, column)?);
+            let text = default_text(expression, field)?;
+            let changes = draft.set_default(column, text.as_deref())?;
+            changed_column(draft, column).map(|operation| changes.then_some((operation, Rows::Any)))
+        }
+        Alteration::AddCheck { expression } => add_check(draft, expression, columns),
+        Alteration::ChangeType { field, using } => change_type(draft, field, using, table, columns),
     }
+}
+
+fn add_check(draft: &mut Draft<'_>, sql: &str, columns: &Schema) -> Applied {
+    let text = check_text(sql, columns)?;
+    let looked_at = Expression::new(sql, Dialect::DuckDb, columns)?.columns().to_vec();
+    let condition = Expression::new(sql, Dialect::DuckDb, &project(columns, &looked_at)?)?;
+    let rule = Rule::Check { columns: looked_at, condition: Box::new(condition), sql: sql.to_owned() };
+    let parameters = json!({ "name": draft.add_check(&text), "expr": text });
+    Ok(Some((operation("ADD CONSTRAINT", &parameters), Rows::Keep(rule))))
+}
+
+fn change_type(draft: &mut Draft<'_>, to: &Field, using: &str, table: &str, columns: &Schema) -> Applied {
+    let column = position(table, columns, to.name())?;
+    let old = columns.field(column);
+    let new = to.clone().with_name(old.name()).with_nullable(old.is_nullable());
+    let inputs = Expression::new(using, Dialect::DuckDb, columns)?.columns().to_vec();
+    let stated = Expression::new(using, Dialect::DuckDb, &project(columns, &inputs)?)?;
+    let is_same = same_values(old, &new) && is_column(using, &stated, old);
+    let values = stated.cast_to(&new)?;
+    if !draft.change_type(old, &new, !is_same)? {
+        return Ok(None);
+    }
+    refuse_default(draft, &new)?;
+    let rows = if is_same { Rows::Any } else { Rows::Become(Conversion { column, inputs, values }) };
+    Ok(Some((changed_column(draft, old.name())?, rows)))
+}
+
+/// Whether two columns have the same values.
+fn same_values(old: &Field, new: &Field) -> bool {
+    old.data_type() == new.data_type() && old.metadata() == new.metadata()
+}
+
+/// Whether an expression is the column as it is: its name, or a cast to the type it has.
+fn is_column(sql: &str, expression: &Expression, column: &Field) -> bool {
+    let inner = sql.strip_prefix("CAST(").and_then(|cast| cast.split_once(" AS ")).map_or(sql, |(inner, _)| inner);
+    let quoted = inner.strip_prefix('"').and_then(|name| name.strip_suffix('"'));
+    let name = quoted.map_or_else(|| inner.to_owned(), |name| name.replace("\"\"", "\""));
+    same_name(&name, column.name()) && same_values(expression.result(), column)
+}
+
+/// A default that the new type cannot have would fail every later INSERT.
+fn refuse_default(draft: &Draft<'_>, new: &Field) -> Result<()> {
+    let Some(sql) = draft.default_of(new.name())? else { return Ok(()) };
+    match Expression::new(sql, Dialect::Spark, &Schema::empty()).and_then(|default| default.cast_to(new)) {
+        Err(Error::InvalidArgument(reason)) => Err(Error::InvalidArgument(format!(
+            "column '{}' cannot get another type while its default is {sql}: {reason}; SET DEFAULT NULL first",
+            new.name()
+        ))),
+        // What is not understood is the same as before.
+        _ => Ok(()),
+    }
+}
+
+fn project(columns: &Schema, places: &[usize]) -> Result<Schema> {
+    columns.project(places).map_err(|error| Error::internal("cannot take columns from a schema", error))
 }
 
 fn add(draft: &mut Draft<'_>, parent: &[String], field: &Field, if_not_exists: bool) -> Applied {
@@ -82,9 +147,9 @@ fn rename(draft: &mut Draft<'_>, path: &[String], new_name: &str) -> Applied {
 }
 
 /// What the log says of a change of one column.
-fn changed_column(draft: &Draft<'_>, column: &str) -> Result<Option<Operation>> {
+fn changed_column(draft: &Draft<'_>, column: &str) -> Result<Operation> {
     let column = told(draft.field(&[column.to_owned()])?, &[]).to_string();
-    Ok(Some(operation("CHANGE COLUMN", &json!({ "column": column }))))
+    Ok(operation("CHANGE COLUMN", &json!({ "column": column })))
 }
 
 /// A field as operations tell of it: under its full name.

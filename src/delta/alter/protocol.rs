@@ -150,8 +150,8 @@ mod tests {
             upgraded(legacy(2, 5), &[TimestampNtz]),
             lists(&["columnMapping", "timestampNtz"], &[&five[..], &["columnMapping", "timestampNtz"]].concat())
         );
-        let mapped = json!({ "minReaderVersion": 2, "minWriterVersion": 7,
-            "writerFeatures": [&five[..], &["columnMapping", "allowColumnDefaults"]].concat() });
+        let all = [&five[..], &["columnMapping", "allowColumnDefaults"]].concat();
+        let mapped = json!({ "minReaderVersion": 2, "minWriterVersion": 7, "writerFeatures": all });
         assert_eq!(upgraded(legacy(2, 5), &[ColumnDefaults]), mapped);
         let writer_only = json!({ "minReaderVersion": 1, "minWriterVersion": 7, "writerFeatures": ["appendOnly"] });
         assert_eq!(

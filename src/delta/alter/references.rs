@@ -5,8 +5,8 @@
 use std::collections::HashMap;
 
 use super::columns::Columns;
+use crate::delta::rules::CHECK_PREFIX;
 
-const CONSTRAINTS: &str = "delta.constraints.";
 const GENERATION: &str = "delta.generationExpression";
 const INVARIANTS: &str = "delta.invariants";
 
@@ -23,7 +23,8 @@ pub(super) struct Reference {
 /// All expressions of a definition.
 pub(super) fn references(columns: &Columns, properties: &HashMap<String, String>) -> Vec<Reference> {
     let constraints = properties.iter().filter_map(|(key, sql)| {
-        let name = key.strip_prefix(CONSTRAINTS)?;
+        let (prefix, name) = key.split_at_checked(CHECK_PREFIX.len())?;
+        prefix.eq_ignore_ascii_case(CHECK_PREFIX).then_some(())?;
         Some(Reference { who: format!("the CHECK constraint '{name}' ({sql})"), sql: sql.clone(), holder: None })
     });
     let mut found: Vec<_> = constraints.collect();
