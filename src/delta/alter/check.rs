@@ -6,14 +6,11 @@ use std::{
     sync::Arc,
 };
 
-use arrow::{
-    array::{Array, AsArray, RecordBatch},
-    util::display::{ArrayFormatter, FormatOptions},
-};
+use arrow::array::{Array, AsArray, RecordBatch};
 use futures::TryStreamExt;
 
 use crate::{
-    delta::{definition::Definition, file::FileKey, snapshot::DeltaSnapshot},
+    delta::{definition::Definition, file::FileKey, rules::row_text, snapshot::DeltaSnapshot},
     engine::{Error, Predicate, ReadPart, ReadUnit, Result, ScanRequest, Snapshot},
     expression::Expression,
 };
@@ -131,9 +128,8 @@ impl Rule {
     }
 }
 
-/// Columns of a row that are shown, and characters of a value.
-const SHOWN_COLUMNS_MAX: usize = 8;
-const SHOWN_CHARS_MAX: usize = 40;
+/// Columns of a row that are read to be shown.
+const SHOWN_COLUMNS_MAX: usize = 12;
 
 /// The first row of a part that does not keep the rule, with the values of its first columns.
 async fn show(snapshot: &DeltaSnapshot, rule: &Rule, request: &ScanRequest, part: &ReadPart) -> Result<String> {
@@ -146,24 +142,8 @@ async fn show(snapshot: &DeltaSnapshot, rule: &Rule, request: &ScanRequest, part
     while let Some(batch) = batches.try_next().await? {
         let looked_at = batch.rows.project(&places).map_err(|error| Error::internal("cannot show a row", error))?;
         if let Some(row) = rule.broken_by(&looked_at)? {
-            return row_text(&batch.rows, row);
+            return Ok(row_text(&batch.rows, row, places));
         }
     }
     Ok("(gone)".to_owned())
-}
-
-/// A row as text: `(id: 1, name: NULL)`.
-fn row_text(rows: &RecordBatch, row: usize) -> Result<String> {
-    let options = FormatOptions::new().with_null("NULL");
-    let value = |(field, column): (&arrow::datatypes::FieldRef, &arrow::array::ArrayRef)| {
-        let formatter = ArrayFormatter::try_new(column, &options)?;
-        let mut text = formatter.value(row).to_string();
-        if let Some((cut, _)) = text.char_indices().nth(SHOWN_CHARS_MAX) {
-            text.truncate(cut);
-            text.push_str("...");
-        }
-        Ok::<_, arrow::error::ArrowError>(format!("{}: {text}", field.name()))
-    };
-    let values = rows.schema_ref().fields().iter().zip(rows.columns()).map(value).collect::<Result<Vec<_>, _>>();
-    Ok(format!("({})", values.map_err(|error| Error::internal("cannot show a row", error))?.join(", ")))
 }

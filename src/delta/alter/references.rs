@@ -58,8 +58,6 @@ pub(super) fn mentions(sql: &str, path: &[String]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn words_and_odd_names_are_found() {
         let mentions = |sql: &str, path: &[&str]| {
