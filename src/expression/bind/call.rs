@@ -1,7 +1,8 @@
 //! Calls of functions: by name and the types of the arguments.
 
 use sqlparser::ast::{
-    CeilFloorKind, DateTimeField, Expr, Function as Syntax, FunctionArg, FunctionArgExpr, FunctionArguments, TrimWhereField,
+    CeilFloorKind, DateTimeField, Expr, Function as Syntax, FunctionArg, FunctionArgExpr, FunctionArguments,
+    TrimWhereField,
 };
 
 use super::{Binder, check_list, implicit, is_null_literal, literal, unsupported};
@@ -28,7 +29,8 @@ impl Binder<'_> {
 
     /// The name in lower case, without the schema DuckDB prints before it.
     fn function_name(&self, syntax: &Syntax) -> Result<String> {
-        let parts: Vec<&str> = syntax.name.0.iter().filter_map(|part| part.as_ident()).map(|part| part.value.as_str()).collect();
+        let parts: Vec<&str> =
+            syntax.name.0.iter().filter_map(|part| part.as_ident()).map(|part| part.value.as_str()).collect();
         let plain = syntax.filter.is_none()
             && syntax.over.is_none()
             && syntax.within_group.is_empty()
@@ -36,7 +38,9 @@ impl Binder<'_> {
             && matches!(syntax.parameters, FunctionArguments::None);
         match parts.as_slice() {
             [name] if plain => Ok(name.to_lowercase()),
-            ["main", name] | ["system", "main", name] if plain && self.dialect == Dialect::DuckDb => Ok(name.to_lowercase()),
+            ["main", name] | ["system", "main", name] if plain && self.dialect == Dialect::DuckDb => {
+                Ok(name.to_lowercase())
+            }
             _ => Err(functions::refusal(&syntax.name.to_string())),
         }
     }
@@ -48,8 +52,12 @@ impl Binder<'_> {
                 let field = field_name(field)?;
                 ("date_part", vec![literal::text_literal(&field), self.bind(expr)?])
             }
-            Expr::Ceil { expr, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) } => ("ceil", vec![self.bind(expr)?]),
-            Expr::Floor { expr, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) } => ("floor", vec![self.bind(expr)?]),
+            Expr::Ceil { expr, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) } => {
+                ("ceil", vec![self.bind(expr)?])
+            }
+            Expr::Floor { expr, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) } => {
+                ("floor", vec![self.bind(expr)?])
+            }
             Expr::Position { expr, r#in } => ("position", vec![self.bind(r#in)?, self.bind(expr)?]),
             Expr::Substring { expr, substring_from, substring_for, .. } => {
                 let mut arguments = vec![self.bind(expr)?];
@@ -103,10 +111,13 @@ impl Binder<'_> {
         let overloads = functions::overloads(name, self.dialect).ok_or_else(|| functions::refusal(name))?;
         let operands: Vec<Operand> = arguments.iter().map(|argument| self.willing(argument)).collect();
         let parameters = overloads.iter().map(|overload| overload.parameters.as_slice());
-        let chosen = rules::overload(parameters, &operands).map_err(|ambiguous| no_overload(name, &operands, ambiguous))?;
+        let chosen =
+            rules::overload(parameters, &operands).map_err(|ambiguous| no_overload(name, &operands, ambiguous))?;
         let overload = overloads.into_iter().nth(chosen).ok_or_else(|| no_overload(name, &operands, false))?;
         // NULL of no type makes the whole call one, as in DuckDB.
-        if arguments.iter().any(|argument| is_null_literal(argument) && argument.ty == Type::Null) && overload.function.keeps_nulls {
+        if arguments.iter().any(|argument| is_null_literal(argument) && argument.ty == Type::Null)
+            && overload.function.keeps_nulls
+        {
             return Ok(literal::null());
         }
         apply(overload, arguments)
@@ -192,4 +203,3 @@ pub(super) fn check_spark_comparison(left: &Operand, right: &Operand) -> Result<
         left.ty, right.ty
     )))
 }
-

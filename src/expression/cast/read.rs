@@ -100,7 +100,8 @@ pub(in crate::expression) fn integer(text: &str, least: i128, greatest: i128) ->
             if zeros > 40 && whole.iter().chain(&fraction).any(|digit| *digit != 0) {
                 return None;
             }
-            let kept = all.clone().take(usize::try_from(point).unwrap_or(0)).chain(std::iter::repeat_n(0, zeros.min(40)));
+            let kept =
+                all.clone().take(usize::try_from(point).unwrap_or(0)).chain(std::iter::repeat_n(0, zeros.min(40)));
             let mut value = 0_i128;
             for digit in kept {
                 value = value.checked_mul(10)?;
@@ -194,9 +195,8 @@ fn float_text(text: &str) -> Option<String> {
     }
     let bytes = body.as_bytes();
     for (index, byte) in bytes.iter().enumerate() {
-        let between_digits = || {
-            index > 0 && bytes[index - 1].is_ascii_digit() && bytes.get(index + 1).is_some_and(u8::is_ascii_digit)
-        };
+        let between_digits =
+            || index > 0 && bytes[index - 1].is_ascii_digit() && bytes.get(index + 1).is_some_and(u8::is_ascii_digit);
         match byte {
             b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-' => {}
             b'_' if between_digits() => {}

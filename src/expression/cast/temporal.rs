@@ -47,7 +47,9 @@ impl Cast<'_> {
             (Type::Time, Type::TimeNs) => {
                 self.map::<Time64MicrosecondType, Time64NanosecondType>(|value| value.checked_mul(1000))
             }
-            (Type::TimeNs, Type::Time) => self.map::<Time64NanosecondType, Time64MicrosecondType>(|value| Some(value / 1000)),
+            (Type::TimeNs, Type::Time) => {
+                self.map::<Time64NanosecondType, Time64MicrosecondType>(|value| Some(value / 1000))
+            }
             (Type::Date, to) => {
                 let unit = unit(to);
                 let convert = move |days: i32| from_micros(date_to_micros(days)?, unit);

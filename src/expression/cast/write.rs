@@ -35,7 +35,9 @@ pub(in crate::expression) fn writer<'a>(array: &'a ArrayRef, ty: &'a Type) -> Wr
         Type::UBigInt => display::<UInt64Type>(array),
         Type::HugeInt => display::<Decimal128Type>(array),
         Type::UHugeInt => display::<Decimal256Type>(array),
-        Type::Float => primitive::<Float32Type>(array, |value, out| float(out, f64::from(value), &value.to_string_shortest())),
+        Type::Float => {
+            primitive::<Float32Type>(array, |value, out| float(out, f64::from(value), &value.to_string_shortest()))
+        }
         Type::Double => primitive::<Float64Type>(array, |value, out| float(out, value, &value.to_string_shortest())),
         Type::Decimal(_, scale) => primitive::<Decimal128Type>(array, move |value, out| decimal(out, value, *scale)),
         Type::Varchar | Type::Json => {
@@ -141,7 +143,10 @@ impl Shortest for f64 {
     }
 }
 
-fn primitive<'a, T: ArrowPrimitiveType>(array: &'a ArrayRef, write: impl Fn(T::Native, &mut String) + 'a) -> Writer<'a> {
+fn primitive<'a, T: ArrowPrimitiveType>(
+    array: &'a ArrayRef,
+    write: impl Fn(T::Native, &mut String) + 'a,
+) -> Writer<'a> {
     let values = array.as_primitive::<T>();
     Box::new(move |row, out| write(values.value(row), out))
 }
