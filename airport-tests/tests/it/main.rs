@@ -2,6 +2,7 @@
 
 mod attach;
 mod bad_input;
+mod changing;
 mod concurrency;
 mod cut_off;
 mod ddl;
