@@ -20,7 +20,7 @@ macro_rules! topics {
     };
 }
 
-topics!(attach create_table ctas drop_table errors insert names partitioned prepared read rowid schemas snapshots statistics time_travel tpch types);
+topics!(attach changing create_table ctas drop_table errors insert names partitioned prepared read rowid schemas snapshots statistics time_travel tpch types);
 
 #[test]
 fn every_topic_has_a_test() {
