@@ -318,43 +318,4 @@ impl FreshTables {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn table(name: &str) -> TableName {
-        TableName::new("lake", "s", name)
-    }
-
-    #[test]
-    fn a_table_is_fresh_for_its_session_until_the_next_transaction() {
-        let (fresh, no_enum) = (FreshTables::new(), Fresh { enum_column: None });
-        fresh.made("a", table("t"), no_enum.clone());
-        assert_eq!(fresh.take("b", &table("t")), None, "another session's");
-        assert_eq!(fresh.take("a", &table("u")), None, "another table");
-        assert_eq!(fresh.take("a", &table("t")), Some(no_enum.clone()));
-        assert_eq!(fresh.take("a", &table("t")), None, "once");
-        fresh.made("a", table("t"), no_enum);
-        fresh.settled("a");
-        assert_eq!(fresh.take("a", &table("t")), None, "a later transaction");
-    }
-
-    #[test]
-    fn an_enum_is_remembered_until_the_next_statement() {
-        let (fresh, with_enum) = (FreshTables::new(), Fresh { enum_column: Some("mood".to_owned()) });
-        fresh.made("a", table("t"), with_enum.clone());
-        fresh.next_statement("b");
-        assert_eq!(fresh.take("a", &table("t")), Some(with_enum.clone()));
-        fresh.made("a", table("t"), with_enum);
-        fresh.next_statement("a");
-        assert_eq!(fresh.take("a", &table("t")), Some(Fresh { enum_column: None }), "it stays fresh");
-    }
-
-    #[test]
-    fn a_transaction_nobody_began_is_refused() {
-        let transactions = Transactions::new();
-        let error = transactions.pinned("nope", &table("t")).err().expect("refused");
-        assert!(matches!(error, Error::FailedPrecondition(_)), "{error}");
-        let id = transactions.begin(None);
-        assert!(transactions.pinned(&id, &table("t")).expect("known").is_none());
-    }
-}
+mod tests;
