@@ -112,6 +112,11 @@ impl Rules {
     }
 }
 
+/// A row as text, some columns first: `a = -1, b = 'x'`.
+pub(crate) fn row_text(rows: &RecordBatch, row: usize, columns: Vec<usize>) -> String {
+    row::render(rows, &Violation { row, columns })
+}
+
 fn violated(what: &str, rows: &RecordBatch, violation: &Violation) -> Error {
     Error::InvalidArgument(format!("{what} is violated by the row: {}", row::render(rows, violation)))
 }
