@@ -13,6 +13,7 @@ use super::{
     durable::PutOutcome,
     log::CommitFailure,
     snapshot::DeltaSnapshot,
+    stamp::stamped,
     table::DeltaTable,
     version::Version,
     write::{CommitAdds, OutcomeUnknown},
@@ -65,6 +66,7 @@ async fn run(base: DeltaSnapshot, adds: Vec<Add>, rows: u64) -> Result<CommitOut
         if let Some(reason) = conflict(&base, &newest) {
             return Ok(CommitOutcome::Conflict { reason });
         }
+        let commit = stamped(table, &newest, &commit).await?;
         match table.log().put(newest.number() + 1, commit.clone()).await {
             Ok(PutOutcome::Written) => return committed(table, &newest, commit).await,
             Ok(PutOutcome::NameTaken) => tokio::time::sleep(backoff(attempt)).await,

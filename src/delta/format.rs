@@ -93,8 +93,8 @@ impl Table for TableHandle {
         Ok(Arc::new(DeltaSnapshot::new(self.0.clone(), self.0.at(version).await?)))
     }
 
-    async fn snapshot_as_of(&self, _time_us: i64) -> Result<Arc<dyn Snapshot>> {
-        Err(Error::Unsupported("AT (TIMESTAMP => ...) is not offered".to_owned()))
+    async fn snapshot_as_of(&self, time_us: i64) -> Result<Arc<dyn Snapshot>> {
+        Ok(Arc::new(DeltaSnapshot::new(self.0.clone(), self.0.as_of(time_us).await?)))
     }
 
     async fn alter(&self, change: &Alteration) -> Result<Arc<dyn Snapshot>> {

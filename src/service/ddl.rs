@@ -6,14 +6,14 @@ use super::{
     Airport,
     action::{contents_of, table_info},
     status::{Answer, Failure},
-    transactions::TableName,
+    transactions::{Fresh, TableName},
 };
 use crate::{
     engine::{Error, ROW_ID_COLUMN, Snapshot, TableSpec},
     protocol::{
         action::{CreateSchema, CreateTable, DropSchema, DropTable, OnConflict, reply},
         headers::CallContext,
-        types::canonical_schema,
+        types::{canonical_schema, enum_column},
     },
 };
 
@@ -32,6 +32,7 @@ impl Airport {
     pub(super) async fn create_table(&self, context: &CallContext, request: CreateTable) -> Answer<Vec<u8>> {
         refuse_constraints(&request)?;
         refuse_columns(&request)?;
+        self.limits.check_columns(&request.columns)?;
         let catalog = self.catalog(&request.catalog_name)?;
         let spec = TableSpec {
             schema: Arc::new(canonical_schema(&request.columns)?),
@@ -42,16 +43,17 @@ impl Airport {
         let name = TableName::new(&request.catalog_name, &request.schema_name, &request.table_name);
         let snapshot = match catalog.create_table(&name.schema, &name.table, &spec).await {
             Ok(snapshot) => {
-                self.transactions.release(&name);
+                self.transactions.release(context.session_id.as_deref(), &name);
                 if let Some(session) = &context.session_id {
-                    self.fresh_tables.made(session, name.clone());
+                    let enum_column = enum_column(&request.columns).map(str::to_owned);
+                    self.fresh_tables.made(session, name.clone(), Fresh { enum_column });
                 }
                 snapshot
             }
             Err(Error::AlreadyExists(_)) if request.on_conflict == OnConflict::Ignore => self.existing(&name).await?,
             Err(error) => return Err(error.into()),
         };
-        Ok(table_info(&name.catalog, &name.schema, &name.table, snapshot.as_ref(), None))
+        Ok(table_info(&name.catalog, &name.schema, &name.table, snapshot.as_ref()))
     }
 
     async fn existing(&self, name: &TableName) -> Answer<Arc<dyn Snapshot>> {
@@ -63,10 +65,10 @@ impl Airport {
         unless_missing(dropped, request.ignore_not_found)
     }
 
-    pub(super) async fn drop_table(&self, request: &DropTable) -> Answer<Option<Vec<u8>>> {
+    pub(super) async fn drop_table(&self, context: &CallContext, request: &DropTable) -> Answer<Option<Vec<u8>>> {
         let name = TableName::new(&request.catalog_name, &request.schema_name, &request.table_name);
         let dropped = self.catalog(&name.catalog)?.drop_table(&name.schema, &name.table).await;
-        self.transactions.release(&name);
+        self.transactions.release(context.session_id.as_deref(), &name);
         unless_missing(dropped, request.ignore_not_found)
     }
 }
@@ -98,15 +100,13 @@ fn refuse_columns(request: &CreateTable) -> Answer<()> {
 
 /// A constraint that would not be kept is refused, never silently dropped.
 fn refuse_constraints(request: &CreateTable) -> Answer<()> {
-    let named = [
-        ("CHECK", !request.check_constraints.is_empty()),
-        ("PRIMARY KEY", !request.primary_key.is_empty()),
-        ("UNIQUE", !request.unique_constraints.is_empty()),
-    ];
-    match named.iter().find(|(_, present)| *present) {
+    let unkept = [("PRIMARY KEY", !request.primary_key.is_empty()), ("UNIQUE", !request.unique_constraints.is_empty())];
+    match unkept.iter().find(|(_, stated)| *stated) {
         None => Ok(()),
         Some((kind, _)) => Err(Failure::Unsupported(format!(
-            "{kind} constraints are not offered; table {:?} was not made: leave it out, NOT NULL is offered",
+            "{kind} is not offered, so table {:?} was not made: Delta has no unique constraint that a write could \
+             enforce, as another writer may add the same key at the same time. Leave it out; NOT NULL and CHECK are \
+             kept, and INSERT ... WHERE NOT EXISTS leaves out rows that are there",
             request.table_name
         ))),
     }

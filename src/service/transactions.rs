@@ -15,11 +15,14 @@ use uuid::Uuid;
 
 use crate::engine::{Error, Result, Snapshot, Table};
 
-/// Transactions remembered; the least recently used goes first. About 200 bytes each.
+/// Transactions remembered; the least recently used goes first. About 300 bytes each.
 const TRANSACTIONS_MAX: NonZeroUsize = NonZeroUsize::new(100_000).expect("not zero");
 
 /// Snapshots held ready; a transaction whose snapshot is gone from here has its version opened again.
 const SNAPSHOTS_MAX: NonZeroUsize = NonZeroUsize::new(1_024).expect("not zero");
+
+/// Sessions whose last transaction and last CREATE TABLE are remembered.
+const SESSIONS_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
 
 /// A table by its catalog, schema and name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -49,25 +52,52 @@ pub(super) struct Transactions {
 
 #[derive(Debug)]
 struct State {
-    versions: LruCache<String, HashMap<TableName, u64>>,
+    pins: LruCache<String, HashMap<TableName, Pin>>,
     snapshots: LruCache<(String, TableName), Arc<dyn Snapshot>>,
+    /// Which transaction each session began last.
+    last_begun: LruCache<String, String>,
+}
+
+/// Which version of which table: another table may have taken the name, and have a version of that number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Pin {
+    version: u64,
+    table_id: Arc<str>,
+}
+
+impl Pin {
+    fn of(snapshot: &dyn Snapshot) -> Self {
+        Self { version: snapshot.version(), table_id: snapshot.table_id().into() }
+    }
 }
 
 impl Transactions {
     pub(super) fn new() -> Self {
-        let state = State { versions: LruCache::new(TRANSACTIONS_MAX), snapshots: LruCache::new(SNAPSHOTS_MAX) };
+        let state = State {
+            pins: LruCache::new(TRANSACTIONS_MAX),
+            snapshots: LruCache::new(SNAPSHOTS_MAX),
+            last_begun: LruCache::new(SESSIONS_MAX),
+        };
         Self { state: Mutex::new(state) }
     }
 
     /// Begins a transaction: its identifier.
-    pub(super) fn begin(&self) -> String {
+    pub(super) fn begin(&self, session: Option<&str>) -> String {
         let id = Uuid::new_v4().simple().to_string();
-        self.lock(|state| state.versions.put(id.clone(), HashMap::new()));
+        self.lock(|state| {
+            state.pins.put(id.clone(), HashMap::new());
+            if let Some(session) = session {
+                state.last_begun.put(session.to_owned(), id.clone());
+            }
+        });
         id
     }
 
     /// The snapshot of `table` that the transaction sees: pinned at its first touch. Without a transaction, the
     /// newest.
+    ///
+    /// # Errors
+    /// `FailedPrecondition` if the transaction is not known, or the table it pinned is no longer there.
     pub(super) async fn snapshot(
         &self,
         transaction: Option<&str>,
@@ -76,12 +106,17 @@ impl Transactions {
     ) -> Result<Arc<dyn Snapshot>> {
         let Some(id) = transaction else { return table.snapshot().await };
         match self.pinned(id, name)? {
-            Some(Pin::Ready(snapshot)) => Ok(snapshot),
-            Some(Pin::Version(version)) => {
-                let snapshot = table.snapshot_at(version).await?;
-                Ok(self.pin_first(id, name, snapshot))
-            }
+            Some(Pinned::Ready(snapshot)) => Ok(snapshot),
+            Some(Pinned::At(pin)) => Ok(self.pin_first(id, name, reopened(name, table, &pin).await?)),
             None => Ok(self.pin_first(id, name, table.snapshot().await?)),
+        }
+    }
+
+    /// The snapshot the transaction has pinned of a table, if it is at hand.
+    pub(super) fn ready(&self, transaction: Option<&str>, name: &TableName) -> Option<Arc<dyn Snapshot>> {
+        match self.pinned(transaction?, name) {
+            Ok(Some(Pinned::Ready(snapshot))) => Some(snapshot),
+            _ => None,
         }
     }
 
@@ -89,18 +124,23 @@ impl Transactions {
     pub(super) fn advance(&self, transaction: Option<&str>, name: &TableName, snapshot: &Arc<dyn Snapshot>) {
         let Some(id) = transaction else { return };
         self.lock(|state| {
-            if let Some(versions) = state.versions.get_mut(id) {
-                versions.insert(name.clone(), snapshot.version());
+            if let Some(pins) = state.pins.get_mut(id) {
+                pins.insert(name.clone(), Pin::of(snapshot.as_ref()));
                 state.snapshots.put((id.to_owned(), name.clone()), Arc::clone(snapshot));
             }
         });
     }
 
-    /// Forgets what a transaction pinned of a table: it was dropped or made anew.
-    pub(super) fn release(&self, name: &TableName) {
+    /// `session` has dropped the table, made it anew or changed what it is.
+    ///
+    /// The call did not name its transaction, but it belongs to one that was announced: the one its session began
+    /// last, unless that has several connections. That one sees the change at its next look. Any other keeps its
+    /// pin and is refused if the table is not the same any more.
+    pub(super) fn release(&self, session: Option<&str>, name: &TableName) {
         self.lock(|state| {
-            for (_, versions) in &mut state.versions {
-                versions.remove(name);
+            let own = session.and_then(|session| state.last_begun.get(session)).cloned();
+            if let Some(pins) = own.and_then(|id| state.pins.get_mut(&id)) {
+                pins.remove(name);
             }
             let stale: Vec<_> =
                 state.snapshots.iter().filter(|(key, _)| key.1 == *name).map(|(k, _)| k.clone()).collect();
@@ -110,12 +150,12 @@ impl Transactions {
         });
     }
 
-    fn pinned(&self, id: &str, name: &TableName) -> Result<Option<Pin>> {
+    fn pinned(&self, id: &str, name: &TableName) -> Result<Option<Pinned>> {
         self.lock(|state| {
-            let versions = state.versions.get(id).ok_or_else(|| expired(id))?;
-            let Some(&version) = versions.get(name) else { return Ok(None) };
+            let pins = state.pins.get(id).ok_or_else(|| expired(id))?;
+            let Some(pin) = pins.get(name).cloned() else { return Ok(None) };
             let ready = state.snapshots.get(&(id.to_owned(), name.clone())).cloned();
-            Ok(Some(ready.map_or(Pin::Version(version), Pin::Ready)))
+            Ok(Some(ready.map_or(Pinned::At(pin), Pinned::Ready)))
         })
     }
 
@@ -126,8 +166,8 @@ impl Transactions {
             if let Some(first) = state.snapshots.get(&key) {
                 return Arc::clone(first);
             }
-            if let Some(versions) = state.versions.get_mut(id) {
-                versions.insert(name.clone(), snapshot.version());
+            if let Some(pins) = state.pins.get_mut(id) {
+                pins.insert(name.clone(), Pin::of(snapshot.as_ref()));
             }
             state.snapshots.put(key, Arc::clone(&snapshot));
             snapshot
@@ -140,9 +180,27 @@ impl Transactions {
     }
 }
 
-enum Pin {
+/// What a transaction has pinned of a table.
+enum Pinned {
     Ready(Arc<dyn Snapshot>),
-    Version(u64),
+    At(Pin),
+}
+
+/// The pinned version again.
+async fn reopened(name: &TableName, table: &dyn Table, pin: &Pin) -> Result<Arc<dyn Snapshot>> {
+    match table.snapshot_at(pin.version).await {
+        Ok(snapshot) if snapshot.table_id() == &*pin.table_id => Ok(snapshot),
+        Ok(_) | Err(Error::NotFound(_)) => Err(replaced(name)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Another table has taken the name of the one a call is about, or its log was cleaned.
+pub(super) fn replaced(name: &TableName) -> Error {
+    Error::FailedPrecondition(format!(
+        "the version of {name} that this transaction sees is gone: the table was dropped and made again, or its log \
+         was cleaned; ROLLBACK and begin again"
+    ))
 }
 
 fn expired(id: &str) -> Error {
@@ -152,16 +210,24 @@ fn expired(id: &str) -> Error {
     ))
 }
 
-/// Sessions whose last CREATE TABLE is remembered.
-const SESSIONS_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
-
 /// Which table a client session has just made.
 ///
 /// CREATE TABLE AS reaches the server as CREATE TABLE and then an insert, in one DuckDB transaction. If that insert
 /// fails, the statement must leave no table. The create does not name its transaction, but every new transaction
 /// is announced, so a table is fresh from its creation to its session's next transaction.
 #[derive(Debug)]
-pub(super) struct FreshTables(Mutex<LruCache<String, TableName>>);
+pub(super) struct FreshTables(Mutex<LruCache<String, (TableName, Fresh)>>);
+
+/// What is to be known of a fresh table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fresh {
+    /// The first ENUM column, unless another statement has begun since.
+    ///
+    /// The client's catalog takes ENUM as VARCHAR. CREATE TABLE AS then reads the source's ENUM codes as if they were
+    /// VARCHAR, which DuckDB notices as an internal error that puts the client's whole database out of use: such an
+    /// insert has to be refused before its first row.
+    pub(super) enum_column: Option<String>,
+}
 
 impl FreshTables {
     pub(super) fn new() -> Self {
@@ -169,8 +235,15 @@ impl FreshTables {
     }
 
     /// `session` has just made `table`.
-    pub(super) fn made(&self, session: &str, table: TableName) {
-        self.lock().put(session.to_owned(), table);
+    pub(super) fn made(&self, session: &str, table: TableName, fresh: Fresh) {
+        self.lock().put(session.to_owned(), (table, fresh));
+    }
+
+    /// `session` begins another statement, perhaps of the same transaction: it asks for the catalog's version.
+    pub(super) fn next_statement(&self, session: &str) {
+        if let Some((_, fresh)) = self.lock().peek_mut(session) {
+            fresh.enum_column = None;
+        }
     }
 
     /// `session` begins another transaction.
@@ -178,17 +251,14 @@ impl FreshTables {
         self.lock().pop(session);
     }
 
-    /// Whether `session` made `table` in the transaction it is in; answers so once.
-    pub(super) fn take(&self, session: &str, table: &TableName) -> bool {
+    /// `table`, if `session` made it in the transaction it is in; answers so once.
+    pub(super) fn take(&self, session: &str, table: &TableName) -> Option<Fresh> {
         let mut tables = self.lock();
-        let fresh = tables.peek(session) == Some(table);
-        if fresh {
-            tables.pop(session);
-        }
-        fresh
+        tables.peek(session).filter(|(made, _)| made == table)?;
+        tables.pop(session).map(|(_, fresh)| fresh)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, LruCache<String, TableName>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, LruCache<String, (TableName, Fresh)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -203,15 +273,26 @@ mod tests {
 
     #[test]
     fn a_table_is_fresh_for_its_session_until_the_next_transaction() {
-        let fresh = FreshTables::new();
-        fresh.made("a", table("t"));
-        assert!(!fresh.take("b", &table("t")), "another session's");
-        assert!(!fresh.take("a", &table("u")), "another table");
-        assert!(fresh.take("a", &table("t")));
-        assert!(!fresh.take("a", &table("t")), "once");
-        fresh.made("a", table("t"));
+        let (fresh, no_enum) = (FreshTables::new(), Fresh { enum_column: None });
+        fresh.made("a", table("t"), no_enum.clone());
+        assert_eq!(fresh.take("b", &table("t")), None, "another session's");
+        assert_eq!(fresh.take("a", &table("u")), None, "another table");
+        assert_eq!(fresh.take("a", &table("t")), Some(no_enum.clone()));
+        assert_eq!(fresh.take("a", &table("t")), None, "once");
+        fresh.made("a", table("t"), no_enum);
         fresh.settled("a");
-        assert!(!fresh.take("a", &table("t")), "a later transaction");
+        assert_eq!(fresh.take("a", &table("t")), None, "a later transaction");
+    }
+
+    #[test]
+    fn an_enum_is_remembered_until_the_next_statement() {
+        let (fresh, with_enum) = (FreshTables::new(), Fresh { enum_column: Some("mood".to_owned()) });
+        fresh.made("a", table("t"), with_enum.clone());
+        fresh.next_statement("b");
+        assert_eq!(fresh.take("a", &table("t")), Some(with_enum.clone()));
+        fresh.made("a", table("t"), with_enum);
+        fresh.next_statement("a");
+        assert_eq!(fresh.take("a", &table("t")), Some(Fresh { enum_column: None }), "it stays fresh");
     }
 
     #[test]
@@ -219,7 +300,7 @@ mod tests {
         let transactions = Transactions::new();
         let error = transactions.pinned("nope", &table("t")).err().expect("refused");
         assert!(matches!(error, Error::FailedPrecondition(_)), "{error}");
-        let id = transactions.begin();
+        let id = transactions.begin(None);
         assert!(transactions.pinned(&id, &table("t")).expect("known").is_none());
     }
 }

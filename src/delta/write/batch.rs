@@ -1,10 +1,9 @@
-//! Is a batch what the table wants: its columns, and no null where none may be; and how it is stored inside the file.
+//! Does a batch have the table's columns, and how is it stored inside the file.
 
 use std::sync::Arc;
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, BooleanBufferBuilder, ListArray, MapArray, StructArray, UInt64Array},
-    buffer::{NullBuffer, OffsetBuffer},
+    array::{Array, ArrayRef, AsArray, ListArray, MapArray, StructArray, UInt64Array},
     compute::take,
     datatypes::{DataType, Field, FieldRef, SchemaRef},
     error::ArrowError,
@@ -23,7 +22,6 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct BatchCheck {
     logical: SchemaRef,
-    stored: SchemaRef,
     physical: SchemaRef,
     /// Which columns are not what is stored.
     stores: Vec<bool>,
@@ -34,31 +32,36 @@ pub(super) struct BatchCheck {
 impl BatchCheck {
     pub(super) fn new(schema: &TableSchema) -> Self {
         let stores = schema.logical.fields().iter().map(|field| !is_stored_as_is(field)).collect();
-        let [logical, stored, physical] = [&schema.logical, &schema.stored, &schema.physical].map(Arc::clone);
-        Self { logical, stored, physical, stores, fits: None }
+        let [logical, physical] = [&schema.logical, &schema.physical].map(Arc::clone);
+        Self { logical, physical, stores, fits: None }
     }
 
-    /// The batch's columns under their physical types.
-    ///
     /// # Errors
-    /// `InvalidArgument` by the column that differs, that holds a null although it is NOT NULL, or a value that cannot
-    /// be stored.
-    pub(super) fn conform(&mut self, batch: &RecordBatch) -> Result<Vec<ArrayRef>> {
+    /// `InvalidArgument` by the column that differs.
+    pub(super) fn check(&mut self, batch: &RecordBatch) -> Result<()> {
         let schema = batch.schema_ref();
         if !self.fits.as_ref().is_some_and(|fits| Arc::ptr_eq(fits, schema)) {
             check_columns(schema.fields(), self.logical.fields())?;
             self.fits = Some(Arc::clone(schema));
         }
-        let columns = batch.columns().iter().enumerate();
-        columns.map(|(index, column)| self.conform_column(index, column)).collect()
+        Ok(())
     }
 
-    fn conform_column(&self, index: usize, column: &ArrayRef) -> Result<ArrayRef> {
-        let (stored, physical) = (self.stored.field(index), self.physical.field(index));
+    /// The columns of a batch that was checked, and has no NULL where none may be, under their physical types.
+    ///
+    /// # Errors
+    /// `InvalidArgument` by column for a value that cannot be stored.
+    pub(super) fn physical(&self, batch: &RecordBatch) -> Result<Vec<ArrayRef>> {
+        let columns = batch.columns().iter().enumerate();
+        columns.map(|(index, column)| self.physical_column(index, column)).collect()
+    }
+
+    fn physical_column(&self, index: usize, column: &ArrayRef) -> Result<ArrayRef> {
+        let physical = self.physical.field(index);
         if !self.stores[index] {
-            return conform(column, stored, physical);
+            return conform(column, physical);
         }
-        conform(&store(column, self.logical.field(index))?, stored, physical)
+        conform(&store(column, self.logical.field(index))?, physical)
     }
 }
 
@@ -115,85 +118,14 @@ fn same_type(have: &Field, want: &Field) -> bool {
     }
 }
 
-fn conform(column: &ArrayRef, logical: &Field, physical: &Field) -> Result<ArrayRef> {
-    if has_doubtful_null(column, logical) {
-        refuse_nulls(column, logical, None, logical.name())?;
-    }
+fn conform(column: &ArrayRef, physical: &Field) -> Result<ArrayRef> {
     let retyped = retype(column, physical.data_type()).or_else(|_| {
         // Nulls that no row reaches (outside a list's range, below a null) are refused by Arrow's constructors;
         // a copy leaves them out.
         let rows = UInt64Array::from_iter_values(0..column.len() as u64);
         retype(&take(column, &rows, None)?, physical.data_type())
     });
-    retyped.map_err(|e| Error::internal(format!("could not convert column \"{}\"", logical.name()), e))
-}
-
-/// Whether some array below a NOT NULL field has nulls at all, be they reachable or not.
-fn has_doubtful_null(array: &ArrayRef, field: &Field) -> bool {
-    if !field.is_nullable() && array.logical_null_count() > 0 {
-        return true;
-    }
-    match field.data_type() {
-        DataType::Struct(fields) => {
-            array.as_struct().columns().iter().zip(fields).any(|(child, field)| has_doubtful_null(child, field))
-        }
-        DataType::List(element) => has_doubtful_null(array.as_list::<i32>().values(), element),
-        DataType::Map(entries, _) => {
-            let fields = entry_fields(entries);
-            array.as_map().entries().columns().iter().zip(fields).any(|(child, field)| has_doubtful_null(child, field))
-        }
-        _ => false,
-    }
-}
-
-/// `outer` says which of the array's places belong to a row at all; `None` means all.
-fn refuse_nulls(array: &ArrayRef, field: &Field, outer: Option<&NullBuffer>, path: &str) -> Result<()> {
-    if !field.is_nullable() && has_null(array, outer) {
-        return Err(Error::InvalidArgument(format!("column \"{path}\" is NOT NULL but a row has no value for it")));
-    }
-    let valid = NullBuffer::union(outer, array.nulls());
-    match field.data_type() {
-        DataType::Struct(fields) => {
-            for (child, field) in array.as_struct().columns().iter().zip(fields) {
-                refuse_nulls(child, field, valid.as_ref(), &format!("{path}.{}", field.name()))?;
-            }
-        }
-        DataType::List(element) => {
-            let list = array.as_list::<i32>();
-            let reachable = reachable(list.offsets(), valid.as_ref(), list.values().len());
-            refuse_nulls(list.values(), element, Some(&reachable), &format!("{path}.element"))?;
-        }
-        DataType::Map(entries, _) => {
-            let map = array.as_map();
-            let reachable = reachable(map.offsets(), valid.as_ref(), map.entries().len());
-            let children = map.entries().columns().iter().zip(entry_fields(entries)).zip(["key", "value"]);
-            for ((child, field), name) in children {
-                refuse_nulls(child, field, Some(&reachable), &format!("{path}.{name}"))?;
-            }
-        }
-        _ => {}
-    }
-    Ok(())
-}
-
-fn has_null(array: &ArrayRef, outer: Option<&NullBuffer>) -> bool {
-    let Some(nulls) = array.logical_nulls() else { return false };
-    match outer {
-        None => nulls.null_count() > 0,
-        Some(outer) => nulls.iter().zip(outer).any(|(valid, wanted)| wanted && !valid),
-    }
-}
-
-/// Which of a list's `len` values lie in a row that is not null.
-fn reachable(offsets: &OffsetBuffer<i32>, valid: Option<&NullBuffer>, len: usize) -> NullBuffer {
-    let mut mask = BooleanBufferBuilder::new(len);
-    for (row, range) in offsets.windows(2).enumerate() {
-        let (start, end) = (range[0].max(0) as usize, range[1].max(0) as usize);
-        mask.append_n(start.saturating_sub(mask.len()), false);
-        mask.append_n(end - start, valid.is_none_or(|valid| valid.is_valid(row)));
-    }
-    mask.append_n(len.saturating_sub(mask.len()), false);
-    NullBuffer::new(mask.finish())
+    retyped.map_err(|e| Error::internal(format!("could not convert column \"{}\"", physical.name()), e))
 }
 
 fn entry_fields(entries: &Field) -> &[FieldRef] {
