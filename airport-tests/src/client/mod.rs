@@ -5,6 +5,7 @@
 //! refuses to build. [`raw`] says it in bare HTTP/2 frames instead.
 
 mod actions;
+mod alter;
 mod catalog;
 mod cut;
 mod error;
@@ -23,6 +24,7 @@ use tonic::{
 use self::cut::CuttableChannel;
 pub use self::{
     actions::{CatalogVersion, OnConflict},
+    alter::Change,
     catalog::{AppMetadata, Catalog, Schema, Table},
     error::{Error, Result},
     exchange::Exchange,
