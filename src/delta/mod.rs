@@ -2,6 +2,7 @@
 //!
 //! - `format`: [`DeltaFormat`], the way in.
 //! - `schema`, `create_schema`: Delta's types and columns as Arrow and back, column mapping included.
+//! - `duckdb_types`: those of DuckDB's types that Delta lacks, and their values.
 //! - `features`, `definition`: what a table needs of its readers and writers, and what it is.
 //! - `field_metadata`, `rules`: what is noted of columns, and what every row must satisfy.
 //! - `store`, `durable`, `log`, `actions`: where tables lie, their commits, and what those say.
@@ -20,6 +21,7 @@ mod commit_info;
 mod create;
 mod create_schema;
 mod definition;
+mod duckdb_types;
 mod durable;
 mod features;
 mod field_metadata;

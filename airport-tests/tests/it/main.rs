@@ -4,6 +4,7 @@ mod alter;
 mod attach;
 mod bad_input;
 mod concurrency;
+mod constraints;
 mod cut_off;
 mod ddl;
 mod golden;

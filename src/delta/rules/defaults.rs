@@ -7,6 +7,7 @@ use delta_kernel::{
     table_features::TableFeature,
 };
 
+use super::moment::Moment;
 use crate::{
     delta::{
         features::writer_features,
@@ -18,15 +19,6 @@ use crate::{
 
 /// Where Spark and Delta keep a column's comment (`StructField.getComment`).
 const COMMENT: &str = "comment";
-
-/// Spark's functions whose value is that of the moment, and what DuckDB calls them. The client evaluates them.
-const OF_THE_MOMENT: [(&str, &str); 5] = [
-    ("current_timestamp", "now()"),
-    ("now", "now()"),
-    ("current_date", "current_date"),
-    ("curdate", "current_date"),
-    ("uuid", "uuid()"),
-];
 
 /// What is noted of each of the table's `columns`, which are the seam's. A default that DuckDB could not understand is
 /// left out: [`check_defaults`] refuses what would miss it.
@@ -78,9 +70,8 @@ fn written_default(field: &StructField) -> Option<String> {
 /// A default as SQL for DuckDB. One that DuckDB failed to parse would keep the client from listing the whole schema, so
 /// it is parsed here once more.
 fn duckdb_default(sql: &str, column: &Field) -> Result<String> {
-    let name = sql.trim().trim_end_matches("()").to_ascii_lowercase();
-    if let Some((_, theirs)) = OF_THE_MOMENT.iter().find(|(spark, _)| *spark == name) {
-        return Ok((*theirs).to_owned());
+    if let Some(moment) = Moment::of(sql, Dialect::Spark) {
+        return moment.to_sql(Dialect::DuckDb, column);
     }
     let none = Schema::empty();
     let default = Expression::new(sql, Dialect::Spark, &none)?.cast_to(column)?;

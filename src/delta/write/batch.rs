@@ -1,4 +1,4 @@
-//! Does a batch have the table's columns, and how does it look inside the file.
+//! Does a batch have the table's columns, and how is it stored inside the file.
 
 use std::sync::Arc;
 
@@ -11,8 +11,11 @@ use arrow::{
 };
 
 use crate::{
-    delta::schema::TableSchema,
-    engine::{Error, Result},
+    delta::{
+        duckdb_types::{TypeText, is_stored_as_is, store},
+        schema::TableSchema,
+    },
+    engine::{Error, Extension, Result},
 };
 
 /// Checks batches and gives their columns the names and nullability they have in data files.
@@ -20,13 +23,17 @@ use crate::{
 pub(super) struct BatchCheck {
     logical: SchemaRef,
     physical: SchemaRef,
+    /// Which columns are not what is stored.
+    stores: Vec<bool>,
     /// The schema of the last batch that fitted: batches of one stream share it.
     fits: Option<SchemaRef>,
 }
 
 impl BatchCheck {
     pub(super) fn new(schema: &TableSchema) -> Self {
-        Self { logical: Arc::clone(&schema.logical), physical: Arc::clone(&schema.physical), fits: None }
+        let stores = schema.logical.fields().iter().map(|field| !is_stored_as_is(field)).collect();
+        let [logical, physical] = [&schema.logical, &schema.physical].map(Arc::clone);
+        Self { logical, physical, stores, fits: None }
     }
 
     /// # Errors
@@ -41,8 +48,20 @@ impl BatchCheck {
     }
 
     /// The columns of a batch that was checked, and has no NULL where none may be, under their physical types.
+    ///
+    /// # Errors
+    /// `InvalidArgument` by column for a value that cannot be stored.
     pub(super) fn physical(&self, batch: &RecordBatch) -> Result<Vec<ArrayRef>> {
-        batch.columns().iter().zip(self.physical.fields()).map(|(column, physical)| conform(column, physical)).collect()
+        let columns = batch.columns().iter().enumerate();
+        columns.map(|(index, column)| self.physical_column(index, column)).collect()
+    }
+
+    fn physical_column(&self, index: usize, column: &ArrayRef) -> Result<ArrayRef> {
+        let physical = self.physical.field(index);
+        if !self.stores[index] {
+            return conform(column, physical);
+        }
+        conform(&store(column, self.logical.field(index))?, physical)
     }
 }
 
@@ -56,12 +75,15 @@ fn check_columns(have: &[FieldRef], want: &[FieldRef]) -> Result<()> {
                 want.name()
             )));
         }
-        if !same_type(have.data_type(), want.data_type()) {
+        if !same_type(have, want) {
+            let name = |field: &Field| {
+                TypeText::of(field).map_or_else(|| field.data_type().to_string(), |name| name.to_string())
+            };
             return Err(Error::InvalidArgument(format!(
                 "column \"{}\" has type {} where the table has {}",
                 want.name(),
-                have.data_type(),
-                want.data_type()
+                name(have),
+                name(want)
             )));
         }
     }
@@ -74,25 +96,25 @@ fn check_columns(have: &[FieldRef], want: &[FieldRef]) -> Result<()> {
     Ok(())
 }
 
-/// Equal but for what carries no value: nullability, metadata, and the names that each sender gives to the elements
+/// Equal but for what carries no value: nullability, metadata that names no type, and the names that each sender gives to the elements
 /// of lists and the entries of maps.
-fn same_type(have: &DataType, want: &DataType) -> bool {
-    match (have, want) {
-        (DataType::List(have), DataType::List(want)) => same_type(have.data_type(), want.data_type()),
+fn same_type(have: &Field, want: &Field) -> bool {
+    match (have.data_type(), want.data_type()) {
+        (DataType::List(have), DataType::List(want)) => same_type(have, want),
+        (DataType::FixedSizeList(have, length), DataType::FixedSizeList(want, wanted)) => {
+            length == wanted && same_type(have, want)
+        }
         (DataType::Map(have, _), DataType::Map(want, _)) => match (have.data_type(), want.data_type()) {
             (DataType::Struct(have), DataType::Struct(want)) => {
-                have.iter().zip(want).all(|(have, want)| same_type(have.data_type(), want.data_type()))
+                have.iter().zip(want).all(|(have, want)| same_type(have, want))
             }
             _ => false,
         },
         (DataType::Struct(have), DataType::Struct(want)) => {
             have.len() == want.len()
-                && have
-                    .iter()
-                    .zip(want)
-                    .all(|(have, want)| have.name() == want.name() && same_type(have.data_type(), want.data_type()))
+                && have.iter().zip(want).all(|(have, want)| have.name() == want.name() && same_type(have, want))
         }
-        _ => have == want,
+        (storage, wanted) => storage == wanted && Extension::of(have) == Extension::of(want),
     }
 }
 

@@ -43,6 +43,7 @@ impl Fixture {
         let logical: SchemaRef = Arc::new(logical);
         let schema = TableSchema {
             physical: Arc::clone(&logical),
+            stored: Arc::clone(&logical),
             logical,
             partition_columns: vec![],
             mapping: ColumnMapping::None,

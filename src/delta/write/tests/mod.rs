@@ -128,8 +128,8 @@ impl Fixture {
     fn new(fields: Vec<Field>, partition_columns: &[&str]) -> Self {
         let schema = Arc::new(Schema::new(fields));
         let partition_columns = partition_columns.iter().map(|name| schema.index_of(name).unwrap()).collect();
-        let (logical, physical) = (Arc::clone(&schema), schema);
-        let table = TableSchema { logical, physical, partition_columns, mapping: ColumnMapping::None };
+        let (logical, stored, physical) = (Arc::clone(&schema), Arc::clone(&schema), schema);
+        let table = TableSchema { logical, stored, physical, partition_columns, mapping: ColumnMapping::None };
         Self {
             root: tempfile::tempdir().unwrap(),
             schema: Arc::new(table),
