@@ -26,7 +26,7 @@ pub(crate) use self::{
     kind::Kind,
     predicate::stored_predicate,
     shown::{declared_type, shown},
-    text::TypeText,
+    text::{ARRAY_LENGTHS, TypeText},
 };
 
 /// The metadata key of a column, or of a struct's field, that holds DuckDB's name of its type.
