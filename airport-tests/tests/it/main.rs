@@ -1,5 +1,6 @@
 //! One integration binary: a single link keeps the build lean.
 
+mod alter;
 mod attach;
 mod bad_input;
 mod changing;

@@ -131,7 +131,9 @@ impl Binder<'_> {
             }
             Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. } => Err(unsupported("a subquery")),
             Expr::Lambda(_) => Err(unsupported("a lambda")),
-            other => Err(Error::Unsupported(format!("\"{}\" is not offered in expressions", shorten(&other.to_string())))),
+            other => {
+                Err(Error::Unsupported(format!("\"{}\" is not offered in expressions", shorten(&other.to_string()))))
+            }
         }
     }
 

@@ -31,11 +31,8 @@ pub(in crate::expression) static DIVIDE_WHOLE: Function =
     Function { spark: Form::Infix("DIV"), ..divider("//", divide) };
 pub(in crate::expression) static MODULO: Function = divider("%", modulo);
 static MODULO_OR_NULL: Function = divider("%", modulo_or_null);
-pub(in crate::expression) static NEGATE: Function = Function {
-    duckdb: Form::Prefix("-"),
-    spark: Form::Prefix("-"),
-    ..operator("-", negate)
-};
+pub(in crate::expression) static NEGATE: Function =
+    Function { duckdb: Form::Prefix("-"), spark: Form::Prefix("-"), ..operator("-", negate) };
 
 const fn operator(name: &'static str, run: fn(&Call<'_>) -> Result<ArrayRef>) -> Function {
     Function { name, run, fails: true, keeps_nulls: true, duckdb: Form::Infix(name), spark: Form::Infix(name) }
@@ -128,9 +125,9 @@ fn negations() -> Vec<Overload> {
 }
 
 fn properties(types: &[Type]) -> Result<Vec<(u8, u8)>> {
-    let known = types.iter().map(|ty| {
-        ty.as_decimal().ok_or_else(|| Error::InvalidArgument(format!("a value of type {ty} is no decimal")))
-    });
+    let known = types
+        .iter()
+        .map(|ty| ty.as_decimal().ok_or_else(|| Error::InvalidArgument(format!("a value of type {ty} is no decimal"))));
     known.collect()
 }
 
@@ -160,7 +157,8 @@ fn rest_of_decimals(types: &[Type]) -> Result<(Vec<Type>, Type)> {
 
 fn product_of_decimals(types: &[Type]) -> Result<(Vec<Type>, Type)> {
     let all = properties(types)?;
-    let (width, scale) = all.iter().fold((0_u16, 0_u16), |(width, scale), p| (width + u16::from(p.0), scale + u16::from(p.1)));
+    let (width, scale) =
+        all.iter().fold((0_u16, 0_u16), |(width, scale), p| (width + u16::from(p.0), scale + u16::from(p.1)));
     let widest = all.iter().map(|p| p.0).max().unwrap_or(0);
     if scale > u16::from(DECIMAL_WIDTH_MAX) {
         return Err(Error::InvalidArgument(format!(

@@ -10,11 +10,7 @@ pub(super) mod temporal;
 pub(super) mod text;
 pub(super) mod variadic;
 
-use super::{
-    Dialect,
-    rules::Parameter,
-    types::Type,
-};
+use super::{Dialect, rules::Parameter, types::Type};
 use crate::engine::{Error, Result};
 
 pub(super) use call::Call;
@@ -89,7 +85,9 @@ pub(super) fn overloads(name: &str, dialect: Dialect) -> Option<Vec<Overload>> {
 /// That a function is none of those offered, or why not.
 pub(super) fn refusal(name: &str) -> Error {
     if is_volatile(name) {
-        return Error::Unsupported(format!("the function \"{name}\" is not deterministic: it is not offered in expressions"));
+        return Error::Unsupported(format!(
+            "the function \"{name}\" is not deterministic: it is not offered in expressions"
+        ));
     }
     Error::Unsupported(format!("the function \"{name}\" is not offered in expressions"))
 }
@@ -97,10 +95,33 @@ pub(super) fn refusal(name: &str) -> Error {
 /// Functions whose value depends on when or where they are called.
 fn is_volatile(name: &str) -> bool {
     const NAMES: [&str; 27] = [
-        "now", "current_date", "current_time", "current_timestamp", "localtime", "localtimestamp", "today",
-        "get_current_time", "get_current_timestamp", "transaction_timestamp", "random", "rand", "randn", "setseed",
-        "uuid", "gen_random_uuid", "uuidv4", "uuidv7", "nextval", "currval", "txid_current", "current_user",
-        "session_user", "user", "current_database", "current_schema", "current_setting",
+        "now",
+        "current_date",
+        "current_time",
+        "current_timestamp",
+        "localtime",
+        "localtimestamp",
+        "today",
+        "get_current_time",
+        "get_current_timestamp",
+        "transaction_timestamp",
+        "random",
+        "rand",
+        "randn",
+        "setseed",
+        "uuid",
+        "gen_random_uuid",
+        "uuidv4",
+        "uuidv7",
+        "nextval",
+        "currval",
+        "txid_current",
+        "current_user",
+        "session_user",
+        "user",
+        "current_database",
+        "current_schema",
+        "current_setting",
     ];
     NAMES.contains(&name)
 }

@@ -12,12 +12,16 @@ pub(in crate::expression) static LIKE: Function = matcher("~~", like, Form::Infi
 pub(in crate::expression) static NOT_LIKE: Function = matcher("!~~", not_like, Form::Infix("NOT LIKE"), Form::None);
 pub(in crate::expression) static ILIKE: Function = matcher("~~*", ilike, Form::Infix("ILIKE"), Form::None);
 pub(in crate::expression) static NOT_ILIKE: Function = matcher("!~~*", not_ilike, Form::Infix("NOT ILIKE"), Form::None);
-static LIKE_ESCAPE: Function = Function { fails: true, ..matcher("like_escape", like_escape, Form::Call("like_escape"), Form::None) };
+static LIKE_ESCAPE: Function =
+    Function { fails: true, ..matcher("like_escape", like_escape, Form::Call("like_escape"), Form::None) };
 static NOT_LIKE_ESCAPE: Function =
     Function { fails: true, ..matcher("not_like_escape", not_like_escape, Form::Call("not_like_escape"), Form::None) };
-static ILIKE_ESCAPE: Function = Function { fails: true, ..matcher("ilike_escape", ilike_escape, Form::Call("ilike_escape"), Form::None) };
-static NOT_ILIKE_ESCAPE: Function =
-    Function { fails: true, ..matcher("not_ilike_escape", not_ilike_escape, Form::Call("not_ilike_escape"), Form::None) };
+static ILIKE_ESCAPE: Function =
+    Function { fails: true, ..matcher("ilike_escape", ilike_escape, Form::Call("ilike_escape"), Form::None) };
+static NOT_ILIKE_ESCAPE: Function = Function {
+    fails: true,
+    ..matcher("not_ilike_escape", not_ilike_escape, Form::Call("not_ilike_escape"), Form::None)
+};
 
 const fn matcher(name: &'static str, run: fn(&Call<'_>) -> Result<ArrayRef>, duckdb: Form, spark: Form) -> Function {
     Function { name, run, fails: false, keeps_nulls: true, duckdb, spark }
@@ -108,13 +112,14 @@ fn matches_escaped(call: &Call<'_>, folded: bool, negated: bool) -> Result<Array
             continue;
         };
         let mut characters = escape.chars();
-        let escape = characters.next().map(|first| prepare(first.encode_utf8(&mut [0; 4])).chars().next().unwrap_or(first));
+        let escape =
+            characters.next().map(|first| prepare(first.encode_utf8(&mut [0; 4])).chars().next().unwrap_or(first));
         if characters.next().is_some() {
             return Err(call.failure(row, "an escape must be one character"));
         }
         let is_match = Pattern::new(&prepare(pattern), escape).matches(&prepare(text));
-        let is_match = is_match
-            .map_err(|EndsInEscape| call.failure(row, "a pattern must not end in its escape character"))?;
+        let is_match =
+            is_match.map_err(|EndsInEscape| call.failure(row, "a pattern must not end in its escape character"))?;
         found.push(Some(is_match != negated));
     }
     Ok(call.booleans(|row| found[row]))
