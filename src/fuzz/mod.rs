@@ -3,13 +3,13 @@
 //! A [`Target`] is a plain function of bytes. Its inputs begin as seeds: messages of a real client, and what was kept
 //! under `fuzz/<target>/` because it once broke something. [`mutate`] changes them with a knowledge of their grammar,
 //! [`run`] feeds them in and keeps those whose outcome is new, so that one mutation builds on another. An input fails
-//! if it panics, takes too long, or makes the process grow.
+//! if it panics, takes too long, or (where no other test runs beside it) makes the process grow.
 //!
 //! Each target is a test. Plain `cargo test` gives each two seconds and always tries the same inputs first;
 //! `DELTAPORT_FUZZ_SECONDS` gives them longer, from a fresh random beginning (`DELTAPORT_FUZZ_SEED` repeats one):
 //!
 //! ```text
-//! DELTAPORT_FUZZ_SECONDS=600 cargo test --profile fuzz -p deltaport --lib fuzz:: -- --nocapture --test-threads 1
+//! RUST_TEST_THREADS=1 DELTAPORT_FUZZ_SECONDS=600 cargo test --profile fuzz -p deltaport --lib fuzz:: -- --nocapture
 //! ```
 
 mod mutate;

@@ -74,7 +74,7 @@ pub(super) fn kept_directories() -> Vec<String> {
 struct Plan {
     time: Duration,
     seed: u64,
-    /// Alone in its process, so that growth can be told.
+    /// No other test runs beside it, so that growth can be told.
     alone: bool,
 }
 
@@ -88,7 +88,8 @@ impl Plan {
         if seconds.is_some() {
             eprintln!("fuzz: DELTAPORT_FUZZ_SEED={seed}");
         }
-        Self { time: Duration::from_secs(seconds.unwrap_or(SECONDS_DEFAULT)), seed, alone: seconds.is_some() }
+        let alone = env::var_os("RUST_TEST_THREADS").is_some_and(|threads| threads == "1");
+        Self { time: Duration::from_secs(seconds.unwrap_or(SECONDS_DEFAULT)), seed, alone }
     }
 }
 
