@@ -79,6 +79,9 @@ impl Outcome {
     }
 }
 
+/// The name of the threads whose panics are reported by the tests and not by the hook.
+pub(crate) const THREAD: &str = "fuzz";
+
 macro_rules! targets {
     ($($name:ident: $target:expr,)*) => {
         $(
@@ -103,10 +106,12 @@ targets! {
     messages: protocol::MESSAGES,
     schemas: protocol::SCHEMAS,
     tickets: protocol::TICKETS,
+    checkpoints: delta::CHECKPOINTS,
     commits: delta::COMMITS,
     data_files: delta::DATA_FILES,
     deletion_vectors: delta::DELETION_VECTORS,
     log_names: delta::LOG_NAMES,
+    logs: delta::LOGS,
     partition_values: delta::PARTITION_VALUES,
     statistics: delta::STATISTICS,
     command_lines: outside::COMMAND_LINES,

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Outcome, Target, mutate::mutate};
+use super::{Outcome, THREAD, Target, mutate::mutate};
 use crate::protocol::golden::Noise;
 
 /// How long each target is fed unless told otherwise: with all targets on two cores half a minute.
@@ -32,9 +32,6 @@ const INPUTS_PER_LOOK: usize = 512;
 
 /// Inputs of a new outcome that are kept to build upon.
 const POOL_MAX: usize = 4_000;
-
-/// The name of the threads whose panics are reported by the test and not by the hook.
-const THREAD: &str = "fuzz";
 
 /// What the watcher knows of the thread that works: the input, and since when.
 type Current = Mutex<(Vec<u8>, Instant)>;
@@ -59,7 +56,7 @@ pub(super) fn fuzz(target: &Target) {
             }
         };
         match result {
-            Ok(count) => eprintln!("fuzz {}: {count} inputs in {:?}", target.name, plan.time),
+            Ok(fed) => eprintln!("fuzz {}: {fed} in {:?}", target.name, plan.time),
             Err(Failure { input, reason }) => panic!("{}: {reason}; {}", target.name, saved(target, &input)),
         }
     });
@@ -113,7 +110,7 @@ impl<'a> Fuzzer<'a> {
         Self { target, plan, current, noise, pool: Vec::new(), outcomes }
     }
 
-    fn run(mut self) -> Result<u64, Failure> {
+    fn run(mut self) -> Result<String, Failure> {
         for seed in (self.target.seeds)().into_iter().chain(kept(self.target)) {
             self.feed(&seed)?;
             self.pool.push(seed);
@@ -124,7 +121,7 @@ impl<'a> Fuzzer<'a> {
             count += INPUTS_PER_LOOK as u64;
             self.feed_many()?;
         }
-        Ok(count)
+        Ok(format!("{count} inputs, {} outcomes", self.outcomes.len()))
     }
 
     fn feed_many(&mut self) -> Result<(), Failure> {
@@ -251,4 +248,27 @@ fn quiet_hook() {
             }
         }));
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fuzz::Grammar;
+
+    /// A decoder with a step behind a step, as deep bugs lie.
+    fn breaks(bytes: &[u8]) -> Outcome {
+        match bytes {
+            [b'h', b'i', 0xff, ..] => panic!("found"),
+            [b'h', b'i', ..] => Outcome::from("nearly"),
+            [b'h', ..] => Outcome::from("a little"),
+            _ => Outcome::from("no"),
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "broken: it panicked: found")]
+    fn what_breaks_is_found() {
+        let seeds = || vec![b"hello".to_vec(), b"ii".to_vec()];
+        fuzz(&Target { name: "broken", grammar: Grammar::Binary, run: breaks, seeds });
+    }
 }
