@@ -112,7 +112,8 @@ impl<'a> Fuzzer<'a> {
 
     fn run(mut self) -> Result<String, Failure> {
         for seed in (self.target.seeds)().into_iter().chain(kept(self.target)) {
-            self.feed(&seed)?;
+            let outcome = self.feed(&seed)?;
+            self.outcomes.insert(outcome);
             self.pool.push(seed);
         }
         assert!(!self.pool.is_empty(), "{} has no seeds", self.target.name);
