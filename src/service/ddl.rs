@@ -6,7 +6,7 @@ use super::{
     Airport,
     action::{contents_of, table_info},
     status::{Answer, Failure},
-    transactions::{Fresh, TableName},
+    transactions::TableName,
 };
 use crate::{
     engine::{Error, ROW_ID_COLUMN, Snapshot, TableSpec},
@@ -40,12 +40,16 @@ impl Airport {
             checks: request.check_constraints.clone(),
         };
         let name = TableName::new(&request.catalog_name, &request.schema_name, &request.table_name);
+        let session = context.session_id.as_deref();
+        self.create_as.admit_create(session, &name)?;
         let snapshot = match catalog.create_table(&name.schema, &name.table, &spec).await {
             Ok(snapshot) => {
                 self.transactions.release(&name);
-                if let Some(session) = &context.session_id {
-                    let enum_column = enum_column(&request.columns).map(str::to_owned);
-                    self.fresh_tables.made(session, name.clone(), Fresh { enum_column });
+                if let Some(session) = session {
+                    self.fresh_tables.made(session, name.clone());
+                }
+                if let Some(column) = enum_column(&request.columns) {
+                    self.create_as.made(session, &name, column);
                 }
                 snapshot
             }
@@ -64,11 +68,12 @@ impl Airport {
         unless_missing(dropped, request.ignore_not_found)
     }
 
-    pub(super) async fn drop_table(&self, request: &DropTable) -> Answer<Option<Vec<u8>>> {
+    pub(super) async fn drop_table(&self, context: &CallContext, request: &DropTable) -> Answer<Option<Vec<u8>>> {
         let name = TableName::new(&request.catalog_name, &request.schema_name, &request.table_name);
         let dropped = self.catalog(&name.catalog)?.drop_table(&name.schema, &name.table).await;
         self.transactions.release(&name);
-        unless_missing(dropped, request.ignore_not_found)
+        let was_listed_only = self.create_as.dropped(context.session_id.as_deref(), &name);
+        unless_missing(dropped, request.ignore_not_found || was_listed_only)
     }
 }
 

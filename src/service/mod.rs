@@ -2,6 +2,7 @@
 
 mod action;
 mod connection;
+mod create_as;
 mod ddl;
 mod exchange;
 mod flight;
@@ -18,6 +19,7 @@ pub use connection::Incoming;
 pub use router::Router;
 
 use crate::{catalog::Catalog, config::Limits};
+use create_as::CreateAs;
 use transactions::{FreshTables, Transactions};
 
 /// What every call shares.
@@ -27,11 +29,13 @@ pub struct Airport {
     limits: Limits,
     transactions: Transactions,
     fresh_tables: FreshTables,
+    create_as: CreateAs,
 }
 
 impl Airport {
     /// A service over these catalogs.
     pub fn new(catalogs: Vec<Arc<dyn Catalog>>, limits: Limits) -> Arc<Self> {
-        Arc::new(Self { catalogs, limits, transactions: Transactions::new(), fresh_tables: FreshTables::new() })
+        let (transactions, fresh_tables, create_as) = (Transactions::new(), FreshTables::new(), CreateAs::new());
+        Arc::new(Self { catalogs, limits, transactions, fresh_tables, create_as })
     }
 }
