@@ -1,9 +1,9 @@
 //! A fingerprint of a table's columns.
 //!
 //! The client loads its catalog once for each ATTACH, so it may read or write a table whose columns have changed
-//! since. The shape travels in every descriptor and ticket, and one that differs is refused instead of misread.
+//! since. The shape travels in every descriptor and ticket, and one that is not the table's is refused instead of misread.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use sha2::{Digest, Sha256};
@@ -21,8 +21,22 @@ impl Shape {
     pub fn of(schema: &Schema) -> Self {
         let mut hash = Sha256::new();
         schema.fields().iter().for_each(|field| hash_field(&mut hash, field));
+        Self::from_hash(hash)
+    }
+
+    fn from_hash(hash: Sha256) -> Self {
         let digest: [u8; 32] = hash.finalize().into();
         Self(*digest.first_chunk().expect("32 bytes have a first 8"))
+    }
+
+    /// How many of the first columns of a table have this shape; `None` if no number of them has.
+    pub fn leading_columns(self, schema: &Schema) -> Option<usize> {
+        let mut hash = Sha256::new();
+        let ends_here = |field: &Arc<Field>| {
+            hash_field(&mut hash, field);
+            Self::from_hash(hash.clone()) == self
+        };
+        Some(schema.fields().iter().position(ends_here)? + 1)
     }
 
     /// The shape whose text this is: 16 lower-case hex digits.
@@ -206,6 +220,19 @@ mod tests {
         }
         let uuid = schema(vec![Extension::Uuid.field("a", true)]);
         assert_eq!(Shape::of(&uuid).to_string(), "61959f9fe334137b");
+    }
+
+    #[test]
+    fn is_found_at_the_head_of_a_table() {
+        let columns = |count: usize| {
+            schema((0..count).map(|number| Field::new(format!("c{number}"), DataType::Int32, true)).collect())
+        };
+        for count in 1..4 {
+            assert_eq!(Shape::of(&columns(count)).leading_columns(&columns(3)), (count <= 3).then_some(count));
+        }
+        let renamed = schema(vec![Field::new("c1", DataType::Int32, true)]);
+        assert_eq!(Shape::of(&renamed).leading_columns(&columns(3)), None);
+        assert_eq!(Shape::of(&columns(0)).leading_columns(&columns(3)), None);
     }
 
     #[test]

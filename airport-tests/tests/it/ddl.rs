@@ -73,16 +73,14 @@ async fn types_delta_lacks_are_refused_by_name() {
     let (server, client) = lake().await;
     let list = |item| DataType::List(Field::new("l", item, true).into());
     for odd in [
-        DataType::UInt8,
-        DataType::UInt64,
-        DataType::Time64(TimeUnit::Microsecond),
-        DataType::Interval(IntervalUnit::MonthDayNano),
-        DataType::Timestamp(TimeUnit::Nanosecond, None),
-        DataType::Timestamp(TimeUnit::Second, None),
-        DataType::FixedSizeList(Field::new("l", DataType::Int32, true).into(), 3),
+        DataType::Date64,
+        DataType::Float16,
+        DataType::Time32(TimeUnit::Second),
+        DataType::Interval(IntervalUnit::DayTime),
+        DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())),
         DataType::Dictionary(DataType::UInt8.into(), DataType::Utf8.into()),
-        list(DataType::UInt16),
-        DataType::Struct(vec![Field::new("inside", list(DataType::UInt32), true)].into()),
+        list(DataType::Date64),
+        DataType::Struct(vec![Field::new("inside", list(DataType::Float16), true)].into()),
     ] {
         let columns =
             Schema::new(vec![Field::new("good", DataType::Int64, true), Field::new("odd", odd.clone(), true)]);

@@ -22,8 +22,9 @@ use tonic::Code;
 pub(crate) const SALES: &str = "sales";
 
 /// The actions that are offered.
-pub(crate) const OFFERED: [&str; 9] = [
+pub(crate) const OFFERED: [&str; 10] = [
     "catalog_version",
+    "column_statistics",
     "create_schema",
     "create_table",
     "create_transaction",

@@ -2,7 +2,10 @@
 
 use std::{ops::Range, sync::Arc};
 
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::{
+    array::ArrayRef,
+    datatypes::{Schema, SchemaRef},
+};
 use bytes::Bytes;
 use object_store::path::Path;
 use parquet::file::reader::ChunkReader;
@@ -11,7 +14,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{ScanSource, input::Input};
 use crate::{
-    delta::file::DataFile,
+    delta::{
+        duckdb_types::{is_stored_as_is, load, stored_predicate},
+        file::DataFile,
+    },
     engine::{Error, Result, ScanRequest, row_id_field},
 };
 
@@ -19,9 +25,12 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct ScanContext {
     pub(super) source: ScanSource,
+    /// Its predicate is about stored values.
     pub(super) request: ScanRequest,
     /// The columns of the answer.
     pub(super) schema: SchemaRef,
+    /// Which of its columns are not what is stored.
+    loads: Vec<bool>,
     /// Does the requests of threads that wait for them.
     pub(super) runtime: Handle,
     /// Ends the scan early.
@@ -38,10 +47,21 @@ impl ScanContext {
             let none = || Error::InvalidArgument(format!("there is no column {index}; the table has {count}"));
             columns.get(*index).cloned().ok_or_else(none)
         };
+        let predicate = stored_predicate(&request.predicate, &source.schema.logical);
+        let request = ScanRequest { predicate, ..request };
         let mut fields = request.projection.iter().map(column).collect::<Result<Vec<_>>>()?;
         fields.extend(request.row_id.then(|| Arc::new(row_id_field())));
+        let loads = fields.iter().map(|field| !is_stored_as_is(field)).collect();
         let schema = Arc::new(Schema::new(fields));
-        Ok(Self { source, request, schema, runtime, cancelled: CancellationToken::new() })
+        Ok(Self { source, request, schema, loads, runtime, cancelled: CancellationToken::new() })
+    }
+
+    /// A column of the answer, made of what is stored of it.
+    ///
+    /// # Errors
+    /// `FailedPrecondition` if a value is none of the column's type.
+    pub(super) fn load(&self, column: usize, stored: ArrayRef) -> Result<ArrayRef> {
+        if self.loads[column] { load(&stored, self.schema.field(column)) } else { Ok(stored) }
     }
 
     /// # Errors

@@ -122,8 +122,9 @@ fn output(scan: &ScanContext, file: &DataFile) -> Result<Vec<Output>> {
         if !schema.partition_columns.contains(index) {
             return Ok(Output::File);
         }
-        let (logical, physical) = (schema.logical.field(*index), schema.physical.field(*index));
-        Constant::partition_column(file, physical.name(), logical.name(), logical.data_type()).map(Output::Constant)
+        let physical = schema.physical.field(*index).name();
+        Constant::partition_column(file, physical, schema.stored.field(*index), schema.logical.field(*index))
+            .map(Output::Constant)
     };
     scan.request.projection.iter().map(column).collect()
 }

@@ -257,10 +257,12 @@ impl UnitReader {
         let rows = batch.num_rows();
         let mut of_file = self.projected.apply(batch).map_err(|lost| self.lost(lost))?.into_iter();
         let mut columns = Vec::with_capacity(self.output.len() + 1);
-        for output in &mut self.output {
+        for (column, output) in self.output.iter_mut().enumerate() {
             columns.push(match output {
                 Output::Constant(constant) => constant.repeat(rows)?,
-                Output::File => of_file.next().expect("one column of the file for each of these"),
+                Output::File => {
+                    self.scan.load(column, of_file.next().expect("one column of the file for each of these"))?
+                }
             });
         }
         if self.scan.request.row_id {

@@ -52,8 +52,8 @@ impl Conform {
     /// Brings one batch over. Values are copied only where their layout differs.
     ///
     /// # Errors
-    /// `InvalidArgument` for a batch that is not of the stream's schema, a NULL in a NOT NULL column, a decimal beyond
-    /// its precision, and text or lists beyond 2 GiB in one column.
+    /// `InvalidArgument` for a batch that is not of the stream's schema, a NULL where the target has none, a decimal
+    /// beyond its precision, and text or lists beyond 2 GiB in one column.
     pub fn apply(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         if batch.num_columns() != self.source.fields().len() {
             let reason = "a batch does not have the columns of its stream's schema";
@@ -134,9 +134,6 @@ fn conform_column(array: &ArrayRef, source: &Field, target: &Field) -> Result<Ar
     if array.data_type() != source.data_type() {
         let reason = format!("column {name:?} does not have the type its stream's schema gives it");
         return Err(Error::InvalidArgument(reason));
-    }
-    if !target.is_nullable() && array.logical_null_count() > 0 {
-        return Err(Error::InvalidArgument(format!("column {name:?} is NOT NULL and a NULL was sent")));
     }
     convert(array, target).map_err(|error| match error {
         ArrowError::InvalidArgumentError(reason) | ArrowError::ComputeError(reason) => {

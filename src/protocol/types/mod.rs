@@ -7,12 +7,14 @@
 mod canonical;
 mod conform;
 mod duckdb;
+mod nullable;
 mod scan;
 mod travelling;
 mod values;
 
 pub use canonical::{Unsupported, canonical_schema, enum_column};
 pub use conform::{Conform, conform};
+pub use nullable::with_nulls;
 pub use scan::{Projection, ScanShape};
 pub use travelling::{travelling_column, travelling_field};
 
