@@ -12,7 +12,7 @@ use parquet::file::reader::ChunkReader;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use super::{ScanSource, input::Input};
+use super::{ScanSource, input::Input, width::fixed_bytes};
 use crate::{
     delta::{
         duckdb_types::{is_stored_as_is, load, stored_predicate},
@@ -31,6 +31,8 @@ pub(super) struct ScanContext {
     pub(super) schema: SchemaRef,
     /// Which of its columns are not what is stored.
     loads: Vec<bool>,
+    /// What a row of the answer takes that no file tells of.
+    pub(super) fixed_bytes: usize,
     /// Does the requests of threads that wait for them.
     pub(super) runtime: Handle,
     /// Ends the scan early.
@@ -53,7 +55,8 @@ impl ScanContext {
         fields.extend(request.row_id.then(|| Arc::new(row_id_field())));
         let loads = fields.iter().map(|field| !is_stored_as_is(field)).collect();
         let schema = Arc::new(Schema::new(fields));
-        Ok(Self { source, request, schema, loads, runtime, cancelled: CancellationToken::new() })
+        let fixed_bytes = fixed_bytes(schema.fields());
+        Ok(Self { source, request, schema, loads, fixed_bytes, runtime, cancelled: CancellationToken::new() })
     }
 
     /// A column of the answer, made of what is stored of it.
