@@ -44,7 +44,7 @@ impl NewSchema {
         let timestamp_ntz = any_field(schema.fields(), &|field| {
             Kind::of(field).is_some_and(|kind| kind.stored() == DataType::Timestamp(TimeUnit::Microsecond, None))
         });
-        if !any_field(schema.fields(), &|field| field.name().contains(NEED_MAPPING)) {
+        if !needs_mapping(schema.fields()) {
             return Ok(Self { columns, column_id_max: None, timestamp_ntz });
         }
         let mut column_id_max = 0;
@@ -52,6 +52,20 @@ impl NewSchema {
             .map_err(|error| Error::internal("cannot give the columns ids", error))?;
         Ok(Self { columns, column_id_max: Some(column_id_max), timestamp_ntz })
     }
+}
+
+/// One more column of a table, or field of a struct, that is there: without id or physical name.
+///
+/// # Errors
+/// `Unsupported`, by the names of column and type, for what Delta cannot keep exactly.
+pub(crate) fn new_column(field: &Field) -> Result<StructField> {
+    let columns = struct_type(&Fields::from(vec![field.clone()]), "", 0)?;
+    columns.fields().next().cloned().ok_or_else(|| Error::internal("cannot make a column's schema", "it has no fields"))
+}
+
+/// Whether a name among these, nested ones too, is possible under column mapping only.
+pub(crate) fn needs_mapping(fields: &Fields) -> bool {
+    any_field(fields, &|field| field.name().contains(NEED_MAPPING))
 }
 
 fn struct_type(fields: &Fields, path: &str, level: usize) -> Result<StructType> {

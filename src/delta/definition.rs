@@ -81,12 +81,17 @@ impl Definition {
         rules::check_defaults(table, &self.config, &self.schema.logical)
     }
 
+    /// Refuses to write all rows again where the table's features forbid it or make it unsafe.
+    pub(crate) fn check_rewrite(&self, table: &str) -> Result<()> {
+        features::check_rewrite(table, &self.config)
+    }
+
     /// What every row must satisfy.
     ///
     /// # Errors
     /// `Unsupported`, by name, if a rule cannot be followed.
     pub(crate) fn rules(&self, table: &str) -> Result<Rules> {
-        Rules::try_new(table, &self.config, &self.schema.logical)
+        Rules::try_new(table, &self.config, &self.schema)
     }
 
     /// What is noted of each column.
@@ -120,6 +125,11 @@ impl Definition {
     /// Whether every row has an id, which a commit says it has kept.
     pub(crate) fn keeps_row_ids(&self) -> bool {
         self.assigns_row_ids() && self.config.table_properties().enable_row_tracking == Some(true)
+    }
+
+    /// Refuses a change of the definition that the table's features make unsafe.
+    pub(crate) fn check_alter(&self, table: &str) -> Result<()> {
+        features::check_alter(table, &self.config)
     }
 
     /// Commits between checkpoints.

@@ -43,13 +43,48 @@ pub(crate) fn check_read_schema(table: &str, schema: &StructType) -> Result<()> 
 /// Refuses an append that the table's features make unsafe, by the name of what stands in the way. Rules of rows have a
 /// module of their own.
 pub(crate) fn check_append(table: &str, config: &TableConfiguration) -> Result<()> {
-    let version = config.protocol().min_writer_version();
-    if version > WRITER_VERSION_MAX {
-        return Err(Error::Unsupported(format!(
-            "table '{table}' needs Delta writer version {version}; versions up to {WRITER_VERSION_MAX} are offered"
+    check_writer_version(table, config)?;
+    writer_features(config.protocol()).iter().try_for_each(|feature| check_append_feature(table, config, feature))
+}
+
+/// Refuses a change of the table's definition that its features make unsafe. What only says something of rows asks
+/// nothing of it.
+pub(crate) fn check_alter(table: &str, config: &TableConfiguration) -> Result<()> {
+    check_writer_version(table, config)?;
+    let of_rows = |feature: &TableFeature| {
+        matches!(
+            feature,
+            TableFeature::Invariants
+                | TableFeature::GeneratedColumns
+                | TableFeature::IdentityColumns
+                | TableFeature::AllowColumnDefaults
+                | TableFeature::CheckConstraints
+                | TableFeature::RowTracking
+        )
+    };
+    let features = writer_features(config.protocol());
+    let mut concerned = features.iter().filter(|feature| !of_rows(feature));
+    concerned.try_for_each(|feature| check_append_feature(table, config, feature))
+}
+
+/// Refuses to write all rows again where the table's features forbid it or make it unsafe.
+pub(crate) fn check_rewrite(table: &str, config: &TableConfiguration) -> Result<()> {
+    if config.table_properties().append_only == Some(true) {
+        return Err(Error::FailedPrecondition(format!(
+            "table '{table}' is append-only (delta.appendOnly), so that its rows cannot be rewritten"
         )));
     }
-    writer_features(config.protocol()).iter().try_for_each(|feature| check_append_feature(table, config, feature))
+    check_append(table, config)
+}
+
+fn check_writer_version(table: &str, config: &TableConfiguration) -> Result<()> {
+    let version = config.protocol().min_writer_version();
+    if version <= WRITER_VERSION_MAX {
+        return Ok(());
+    }
+    Err(Error::Unsupported(format!(
+        "table '{table}' needs Delta writer version {version}; versions up to {WRITER_VERSION_MAX} are offered"
+    )))
 }
 
 /// Features whose reading is implemented, or that only concern types the schema check refuses by themselves.

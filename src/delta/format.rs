@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use lru::LruCache;
 use url::Url;
 
-use super::{checkpoint::Background, create, snapshot::DeltaSnapshot, store::TableStore, table::DeltaTable};
-use crate::engine::{Alteration, Error, Result, Snapshot, Table, TableFormat, TableSpec};
+use super::{alter, checkpoint::Background, create, snapshot::DeltaSnapshot, store::TableStore, table::DeltaTable};
+use crate::engine::{Alteration, Result, Snapshot, Table, TableFormat, TableSpec};
 
 /// Opens and makes Delta tables, and remembers what it knows of those in use.
 pub struct DeltaFormat {
@@ -98,7 +98,7 @@ impl Table for TableHandle {
     }
 
     async fn alter(&self, change: &Alteration) -> Result<Arc<dyn Snapshot>> {
-        Err(Error::Unsupported(format!("{change:?} is not offered")))
+        alter::alter(&self.0, change).await
     }
 }
 

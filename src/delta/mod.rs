@@ -12,8 +12,10 @@
 //! - `create`, `commit`, `commit_info`, `stamp`, `checkpoint`: what is written to logs.
 //! - `scan`: pruning, reading and deletion vectors.
 //! - `write`: encoding, statistics and appends.
+//! - `alter`: changes of a table's definition.
 
 mod actions;
+mod alter;
 mod checkpoint;
 mod commit;
 mod commit_info;

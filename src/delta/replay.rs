@@ -16,7 +16,7 @@ use url::Url;
 use super::{
     actions::{NO_ROW_ID, ROW_TRACKING_DOMAIN, highest_row_id, parse_commit},
     definition::Definition,
-    file::{DataFile, data_path},
+    file::{DataFile, data_path, log_path},
     index::FileIndex,
     log::{CommitIdentity, Log},
     log_listing::LogListing,
@@ -226,8 +226,10 @@ impl<'a> Columns<'a> {
 
     fn file(&self, row: usize, root: &Url) -> std::result::Result<DataFile, ScanError> {
         let size = self.size.as_primitive::<Int64Type>().value(row);
+        let path = self.path.as_string::<i32>().value(row);
         Ok(DataFile {
-            path: data_path(root, self.path.as_string::<i32>().value(row))?,
+            path: data_path(root, path)?,
+            log_path: log_path(path),
             size_bytes: u64::try_from(size)
                 .map_err(|_| KernelError::MissingData(format!("a file size, not {size}")))?,
             partition_values: self.partition_values(row),

@@ -38,6 +38,11 @@ impl DeltaSnapshot {
         self.version.definition()
     }
 
+    /// The version, as the table's cache keeps it.
+    pub(crate) fn state(&self) -> &Arc<Version> {
+        &self.version
+    }
+
     /// The live files, in the order of their ordinals; loaded once per version.
     pub(crate) async fn files(&self) -> Result<&Arc<FileIndex>> {
         self.version.files(self.table.store(), self.table.log()).await

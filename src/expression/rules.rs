@@ -203,23 +203,15 @@ const fn compares_as_itself(ty: &Type) -> bool {
     ty.is_numeric()
         || matches!(
             ty,
-            Type::Boolean
-                | Type::Date
-                | Type::Time
-                | Type::Timestamp(_)
-                | Type::Interval
-                | Type::TimestampTz
-                | Type::TimeTz
+            Type::Boolean | Type::Date | Type::Time | Type::Timestamp(_) | Type::Interval | Type::TimestampTz | Type::TimeTz
         )
 }
 
 /// The shared type, or else the one of the higher rank.
 fn force(left: &Operand, right: &Operand) -> Type {
-    combine(left, right, true).unwrap_or_else(
-        || {
-            if rank(left) < rank(right) { right.ty.clone() } else { left.ty.clone() }
-        },
-    )
+    combine(left, right, true).unwrap_or_else(|| {
+        if rank(left) < rank(right) { right.ty.clone() } else { left.ty.clone() }
+    })
 }
 
 fn combine(left: &Operand, right: &Operand, forced: bool) -> Option<Type> {
@@ -271,10 +263,11 @@ fn unrelated(left: &Type, right: &Type) -> Option<Type> {
         (Type::Boolean, other) | (other, Type::Boolean) if other.is_integer() => Some(other.clone()),
         (signed, unsigned) | (unsigned, signed) if signed.is_signed() && unsigned.is_unsigned() => {
             Some(match (signed, unsigned) {
-                (Type::HugeInt, _) | (_, Type::UHugeInt) => Type::Double,
+                (Type::HugeInt, _) => Type::Double,
                 (Type::BigInt, _) | (_, Type::UBigInt) => Type::HugeInt,
                 (Type::Integer, _) | (_, Type::UInteger) => Type::BigInt,
                 (Type::SmallInt, _) | (_, Type::USmallInt) => Type::Integer,
+                // UHUGEINT too: what does not fit fails.
                 _ => Type::SmallInt,
             })
         }

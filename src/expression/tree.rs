@@ -89,10 +89,23 @@ impl Typed {
         let literal = match &self.node {
             Node::Literal(value) if value.is_null(0) => None,
             Node::Literal(_) if self.ty == Type::Varchar => Some(Literal::Text),
-            Node::Literal(value) if self.ty.is_integer() => super::eval::integer(value, &self.ty).map(Literal::Integer),
+            Node::Literal(value) if self.ty.is_integer() => {
+                super::eval::integer(value, &self.ty).map(Literal::Integer)
+            }
             _ => None,
         };
         Operand { ty: self.ty.clone(), literal }
+    }
+
+    /// Whether it is the literal 2^127, one past HUGEINT.
+    pub(super) fn is_two_to_the_127(&self) -> bool {
+        use arrow::{array::AsArray, datatypes::Decimal256Type};
+        match &self.node {
+            Node::Literal(value) if self.ty == Type::UHugeInt => {
+                value.as_primitive::<Decimal256Type>().value(0).to_parts() == (1 << 127, 0)
+            }
+            _ => false,
+        }
     }
 
     /// The text of a literal that is text.

@@ -14,6 +14,7 @@ use tracing::warn;
 
 use super::{
     Airport,
+    attempts::ActionDigest,
     resolve::{self, Readable},
     scan::encoding_failed,
     status::{Answer, Failure, status, text_of},
@@ -43,7 +44,8 @@ pub(super) async fn do_action(airport: Arc<Airport>, request: Request<Action>) -
     let context = resolve::context_of(request.metadata());
     let Action { r#type, body } = request.into_inner();
     let action = ActionRequest::decode(&r#type, &body).map_err(status)?;
-    let body = airport.act(&context, action).await.map_err(status)?;
+    let digest = ActionDigest::of(&r#type, &body);
+    let body = airport.act(&context, digest, action).await.map_err(status)?;
     let results = body.map(|body| Ok(ActionResult { body: body.into() }));
     Ok(Response::new(stream::iter(results).boxed()))
 }
@@ -53,17 +55,23 @@ pub(super) type Results = stream::BoxStream<'static, Result<ActionResult, Status
 
 impl Airport {
     /// Answers an action; `None` where the client expects no body.
-    pub(super) async fn act(&self, context: &CallContext, request: ActionRequest) -> Answer<Option<Vec<u8>>> {
+    pub(super) async fn act(
+        self: &Arc<Self>,
+        context: &CallContext,
+        digest: ActionDigest,
+        request: ActionRequest,
+    ) -> Answer<Option<Vec<u8>>> {
         let body = match request {
             ActionRequest::ListSchemas(request) => self.list_schemas(&request.catalog_name).await?,
             ActionRequest::CatalogVersion(request) => self.catalog_version(context, &request.catalog_name)?,
             ActionRequest::CreateTransaction(request) => self.create_transaction(context, &request.catalog_name)?,
             ActionRequest::FlightInfo(request) => self.flight_info(context, &request).await?,
             ActionRequest::Endpoints(request) => reply::endpoints(self.endpoints(context, &request).await?),
-            ActionRequest::CreateSchema(request) => self.create_schema(&request).await?,
-            ActionRequest::CreateTable(request) => self.create_table(context, request).await?,
-            ActionRequest::DropSchema(request) => return self.drop_schema(&request).await,
-            ActionRequest::DropTable(request) => return self.drop_table(context, &request).await,
+            change @ (ActionRequest::CreateSchema(_)
+            | ActionRequest::CreateTable(_)
+            | ActionRequest::DropSchema(_)
+            | ActionRequest::DropTable(_)
+            | ActionRequest::Alter(_)) => return self.change(context, digest, change).await,
             ActionRequest::ColumnStatistics(request) => self.column_statistics(context, &request).await?,
             ActionRequest::Unknown(name) => return Err(not_offered(&name)),
         };
@@ -81,6 +89,7 @@ impl Airport {
         self.catalog(catalog_name)?;
         if let Some(session) = &context.session_id {
             self.fresh_tables.settled(session);
+            self.attempts.settled(session);
         }
         Ok(reply::create_transaction(&self.transactions.begin(context.session_id.as_deref())))
     }
@@ -144,7 +153,7 @@ pub(super) async fn contents_of(catalog: &dyn Catalog, schema: &str) -> Answer<C
     Ok(Contents::of_schema(readable(catalog, schema, tables).await)?)
 }
 
-fn not_offered(action: &str) -> Failure {
+pub(super) fn not_offered(action: &str) -> Failure {
     Failure::Unsupported(format!("the action {action:?} is not offered"))
 }
 

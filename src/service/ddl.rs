@@ -1,24 +1,82 @@
-//! CREATE and DROP of schemas and tables.
+//! What changes the catalog: CREATE and DROP of schemas and tables; ALTER TABLE is next door.
 
 use std::sync::Arc;
 
+use arrow::datatypes::Schema;
+
 use super::{
     Airport,
-    action::{contents_of, table_info},
+    action::{contents_of, not_offered, table_info},
+    attempts::{ActionDigest, Attempt, Outcome, Try},
     status::{Answer, Failure},
     transactions::{Fresh, TableName},
 };
 use crate::{
+    catalog::Catalog,
     engine::{Error, ROW_ID_COLUMN, Snapshot, TableSpec},
     protocol::{
-        action::{CreateSchema, CreateTable, DropSchema, DropTable, OnConflict, reply},
+        action::{ActionRequest, CreateSchema, CreateTable, DropSchema, DropTable, OnConflict, reply},
         headers::CallContext,
         types::{canonical_schema, enum_column},
     },
 };
 
 impl Airport {
-    pub(super) async fn create_schema(&self, request: &CreateSchema) -> Answer<Vec<u8>> {
+    /// A change of the catalog, made once however often the client says it ([`super::attempts`]).
+    ///
+    /// It is seen through if the client goes away: the repetition finds it.
+    pub(super) async fn change(
+        self: &Arc<Self>,
+        context: &CallContext,
+        digest: ActionDigest,
+        request: ActionRequest,
+    ) -> Answer<Option<Vec<u8>>> {
+        let mut begun = Try::default();
+        let attempt = match &context.session_id {
+            Some(session) => {
+                begun.unknown_session = !self.attempts.knows(session);
+                self.attempts.attempt(session, digest)
+            }
+            None => Attempt::new(Outcome::Undone.into()),
+        };
+        let (airport, context) = (Arc::clone(self), context.clone());
+        let working = async move {
+            let mut outcome = attempt.lock().await;
+            match &*outcome {
+                Outcome::Done(answer) => return Ok(answer.clone()),
+                Outcome::Unknown { version } => (begun.repeated, begun.version) = (true, *version),
+                Outcome::Undone => {}
+            }
+            *outcome = Outcome::Unknown { version: begun.version };
+            let answer = airport.try_change(&context, request, &mut begun).await;
+            *outcome = match &answer {
+                Ok(body) => Outcome::Done(body.clone()),
+                Err(failure) if failure.leaves_doubt() => Outcome::Unknown { version: begun.version },
+                Err(_) => Outcome::Undone,
+            };
+            answer
+        };
+        let died = |error| Failure::from(Error::internal("changing the catalog", error));
+        tokio::spawn(working).await.unwrap_or_else(|error| Err(died(error)))
+    }
+
+    async fn try_change(
+        &self,
+        context: &CallContext,
+        request: ActionRequest,
+        begun: &mut Try,
+    ) -> Answer<Option<Vec<u8>>> {
+        match request {
+            ActionRequest::CreateSchema(request) => self.create_schema(&request).await.map(Some),
+            ActionRequest::CreateTable(request) => self.create_table(context, request, begun).await.map(Some),
+            ActionRequest::DropSchema(request) => self.drop_schema(&request, begun).await,
+            ActionRequest::DropTable(request) => self.drop_table(context, &request, begun).await,
+            ActionRequest::Alter(request) => self.alter(context, request, begun).await.map(Some),
+            _ => Err(not_offered("this change")),
+        }
+    }
+
+    async fn create_schema(&self, request: &CreateSchema) -> Answer<Vec<u8>> {
         let catalog = self.catalog(&request.catalog_name)?;
         match catalog.create_schema(&request.schema).await {
             // IF NOT EXISTS does not reach the server, and the client repeats calls that broke off: one that is there
@@ -29,7 +87,7 @@ impl Airport {
         Ok(reply::create_schema(&contents_of(catalog.as_ref(), &request.schema).await?))
     }
 
-    pub(super) async fn create_table(&self, context: &CallContext, request: CreateTable) -> Answer<Vec<u8>> {
+    async fn create_table(&self, context: &CallContext, request: CreateTable, begun: &Try) -> Answer<Vec<u8>> {
         refuse_constraints(&request)?;
         refuse_columns(&request)?;
         self.limits.check_columns(&request.columns)?;
@@ -43,37 +101,66 @@ impl Airport {
         let name = TableName::new(&request.catalog_name, &request.schema_name, &request.table_name);
         let snapshot = match catalog.create_table(&name.schema, &name.table, &spec).await {
             Ok(snapshot) => {
-                self.transactions.release(context.session_id.as_deref(), &name);
-                if let Some(session) = &context.session_id {
-                    let enum_column = enum_column(&request.columns).map(str::to_owned);
-                    self.fresh_tables.made(session, name.clone(), Fresh { enum_column });
-                }
+                self.made(context, &name, &request.columns);
                 snapshot
             }
             Err(Error::AlreadyExists(_)) if request.on_conflict == OnConflict::Ignore => self.existing(&name).await?,
+            Err(Error::AlreadyExists(reason)) if begun.repeated => {
+                let there = self.existing(&name).await?;
+                if there.version() != 0 || there.schema() != spec.schema {
+                    return Err(Error::AlreadyExists(reason).into());
+                }
+                self.made(context, &name, &request.columns);
+                there
+            }
             Err(error) => return Err(error.into()),
         };
         Ok(table_info(&name.catalog, &name.schema, &name.table, snapshot.as_ref()))
+    }
+
+    fn made(&self, context: &CallContext, name: &TableName, columns: &Schema) {
+        self.transactions.release(context.session_id.as_deref(), name);
+        if let Some(session) = &context.session_id {
+            let enum_column = enum_column(columns).map(str::to_owned);
+            self.fresh_tables.made(session, name.clone(), Fresh { enum_column });
+        }
     }
 
     async fn existing(&self, name: &TableName) -> Answer<Arc<dyn Snapshot>> {
         Ok(self.catalog(&name.catalog)?.table(&name.schema, &name.table).await?.snapshot().await?)
     }
 
-    pub(super) async fn drop_schema(&self, request: &DropSchema) -> Answer<Option<Vec<u8>>> {
+    async fn drop_schema(&self, request: &DropSchema, begun: &Try) -> Answer<Option<Vec<u8>>> {
         let dropped = self.catalog(&request.catalog_name)?.drop_schema(&request.schema_name).await;
-        unless_missing(dropped, request.ignore_not_found)
+        unless_missing(dropped, request.ignore_not_found || begun.repeated)
     }
 
-    pub(super) async fn drop_table(&self, context: &CallContext, request: &DropTable) -> Answer<Option<Vec<u8>>> {
-        let name = TableName::new(&request.catalog_name, &request.schema_name, &request.table_name);
-        let dropped = self.catalog(&name.catalog)?.drop_table(&name.schema, &name.table).await;
+    async fn drop_table(&self, context: &CallContext, request: &DropTable, begun: &Try) -> Answer<Option<Vec<u8>>> {
+        let catalog = self.catalog(&request.catalog_name)?;
+        let table = spelled(catalog.as_ref(), &request.schema_name, &request.table_name).await?;
+        let name = TableName::new(&request.catalog_name, &request.schema_name, &table);
+        let dropped = catalog.drop_table(&name.schema, &name.table).await;
         self.transactions.release(context.session_id.as_deref(), &name);
-        unless_missing(dropped, request.ignore_not_found)
+        unless_missing(dropped, request.ignore_not_found || begun.repeated)
     }
 }
 
-/// IF EXISTS.
+/// A table's name as the catalog spells it: the client says it as the user did, and finds tables in any case.
+pub(super) async fn spelled(catalog: &dyn Catalog, schema: &str, table: &str) -> Answer<String> {
+    match catalog.table(schema, table).await {
+        Err(Error::NotFound(_)) => {}
+        other => return Ok(other.map(|_| table.to_owned())?),
+    }
+    let tables = match catalog.tables(schema).await {
+        Err(Error::NotFound(_)) => Vec::new(),
+        tables => tables?,
+    };
+    let folded = table.to_lowercase();
+    let found = tables.into_iter().map(|table| table.name).find(|name| name.to_lowercase() == folded);
+    Ok(found.unwrap_or_else(|| table.to_owned()))
+}
+
+/// IF EXISTS, and what an earlier try has dropped.
 fn unless_missing(dropped: Result<(), Error>, ignore_not_found: bool) -> Answer<Option<Vec<u8>>> {
     match dropped {
         Err(Error::NotFound(_)) if ignore_not_found => Ok(None),

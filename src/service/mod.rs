@@ -1,6 +1,8 @@
 //! Flight's calls: decode, resolve, call, encode. The only user of tonic besides `app`.
 
 mod action;
+mod alter;
+mod attempts;
 mod calls;
 mod connection;
 mod ddl;
@@ -21,6 +23,7 @@ pub use connection::Incoming;
 pub use router::Router;
 
 use crate::{catalog::Catalog, config::Limits};
+use attempts::Attempts;
 use calls::Calls;
 use transactions::{FreshTables, Transactions};
 
@@ -32,6 +35,7 @@ pub struct Airport {
     calls: Calls,
     transactions: Transactions,
     fresh_tables: FreshTables,
+    attempts: Attempts,
     /// How often clients have asked for a catalog's version.
     version_looks: AtomicU64,
 }
@@ -39,8 +43,14 @@ pub struct Airport {
 impl Airport {
     /// A service over these catalogs.
     pub fn new(catalogs: Vec<Arc<dyn Catalog>>, limits: Limits) -> Arc<Self> {
-        let calls = Calls::new(limits.calls_max.get());
-        let (transactions, fresh_tables) = (Transactions::new(), FreshTables::new());
-        Arc::new(Self { catalogs, limits, calls, transactions, fresh_tables, version_looks: AtomicU64::new(0) })
+        Arc::new(Self {
+            catalogs,
+            calls: Calls::new(limits.calls_max.get()),
+            limits,
+            transactions: Transactions::new(),
+            fresh_tables: FreshTables::new(),
+            attempts: Attempts::new(),
+            version_looks: AtomicU64::new(0),
+        })
     }
 }

@@ -65,6 +65,11 @@ impl Failure {
             _ => Self::Broken(status),
         }
     }
+
+    /// Whether what failed may have been done all the same.
+    pub(super) const fn leaves_doubt(&self) -> bool {
+        matches!(self, Self::Engine(engine::Error::Internal { .. }) | Self::Broken(_))
+    }
 }
 
 /// What gRPC refused before there was a call, in our words where it is about a limit of ours.

@@ -52,7 +52,7 @@ pub(super) struct Transactions {
 
 #[derive(Debug)]
 struct State {
-    pins: LruCache<String, HashMap<TableName, Pin>>,
+    transactions: LruCache<String, Pins>,
     snapshots: LruCache<(String, TableName), Arc<dyn Snapshot>>,
     /// Which transaction each session began last.
     last_begun: LruCache<String, String>,
@@ -71,21 +71,29 @@ impl Pin {
     }
 }
 
+/// What a transaction has touched.
+#[derive(Debug, Default)]
+struct Pins {
+    session: Option<String>,
+    tables: HashMap<TableName, Pin>,
+}
+
 impl Transactions {
     pub(super) fn new() -> Self {
         let state = State {
-            pins: LruCache::new(TRANSACTIONS_MAX),
+            transactions: LruCache::new(TRANSACTIONS_MAX),
             snapshots: LruCache::new(SNAPSHOTS_MAX),
             last_begun: LruCache::new(SESSIONS_MAX),
         };
         Self { state: Mutex::new(state) }
     }
 
-    /// Begins a transaction: its identifier.
+    /// Begins a transaction of a client's session: its identifier.
     pub(super) fn begin(&self, session: Option<&str>) -> String {
         let id = Uuid::new_v4().simple().to_string();
+        let pins = Pins { session: session.map(str::to_owned), tables: HashMap::new() };
         self.lock(|state| {
-            state.pins.put(id.clone(), HashMap::new());
+            state.transactions.put(id.clone(), pins);
             if let Some(session) = session {
                 state.last_begun.put(session.to_owned(), id.clone());
             }
@@ -124,14 +132,14 @@ impl Transactions {
     pub(super) fn advance(&self, transaction: Option<&str>, name: &TableName, snapshot: &Arc<dyn Snapshot>) {
         let Some(id) = transaction else { return };
         self.lock(|state| {
-            if let Some(pins) = state.pins.get_mut(id) {
-                pins.insert(name.clone(), Pin::of(snapshot.as_ref()));
+            if let Some(pins) = state.transactions.get_mut(id) {
+                pins.tables.insert(name.clone(), Pin::of(snapshot.as_ref()));
                 state.snapshots.put((id.to_owned(), name.clone()), Arc::clone(snapshot));
             }
         });
     }
 
-    /// `session` has dropped the table, made it anew or changed what it is.
+    /// `session` has dropped the table or made it anew.
     ///
     /// The call did not name its transaction, but it belongs to one that was announced: the one its session began
     /// last, unless that has several connections. That one sees the change at its next look. Any other keeps its
@@ -139,21 +147,50 @@ impl Transactions {
     pub(super) fn release(&self, session: Option<&str>, name: &TableName) {
         self.lock(|state| {
             let own = session.and_then(|session| state.last_begun.get(session)).cloned();
-            if let Some(pins) = own.and_then(|id| state.pins.get_mut(&id)) {
-                pins.remove(name);
+            if let Some(pins) = own.and_then(|id| state.transactions.get_mut(&id)) {
+                pins.tables.remove(name);
             }
-            let stale: Vec<_> =
-                state.snapshots.iter().filter(|(key, _)| key.1 == *name).map(|(k, _)| k.clone()).collect();
-            for key in stale {
-                state.snapshots.pop(&key);
+            state.forget_snapshots(name, |_, _| true);
+        });
+    }
+
+    /// A session has altered a table, of which this is the state now: its own transactions go on there, others keep
+    /// the version they have.
+    ///
+    /// An ALTER does not say which transaction it belongs to. The catalog that the client's connections share knows
+    /// the new columns only, so none of them could use the version before.
+    pub(super) fn altered(&self, session: Option<&str>, name: &TableName, snapshot: &dyn Snapshot) {
+        let now = Pin::of(snapshot);
+        self.lock(|state| {
+            for (_, pins) in of_session(state, session) {
+                if let Some(pinned) = pins.tables.get_mut(name)
+                    && (pinned.version < now.version || pinned.table_id != now.table_id)
+                {
+                    *pinned = now.clone();
+                }
             }
+            state.forget_snapshots(name, |id, transactions| {
+                transactions.peek(id).is_none_or(|pins| session.is_some() && pins.session.as_deref() == session)
+            });
+        });
+    }
+
+    /// A session has renamed a table: its own transactions go on under the new name, where they were.
+    pub(super) fn renamed(&self, session: Option<&str>, from: &TableName, to: &TableName) {
+        self.lock(|state| {
+            for (_, pins) in of_session(state, session) {
+                if let Some(pin) = pins.tables.remove(from) {
+                    pins.tables.insert(to.clone(), pin);
+                }
+            }
+            state.forget_snapshots(from, |_, _| true);
         });
     }
 
     fn pinned(&self, id: &str, name: &TableName) -> Result<Option<Pinned>> {
         self.lock(|state| {
-            let pins = state.pins.get(id).ok_or_else(|| expired(id))?;
-            let Some(pin) = pins.get(name).cloned() else { return Ok(None) };
+            let pins = state.transactions.get(id).ok_or_else(|| expired(id))?;
+            let Some(pin) = pins.tables.get(name).cloned() else { return Ok(None) };
             let ready = state.snapshots.get(&(id.to_owned(), name.clone())).cloned();
             Ok(Some(ready.map_or(Pinned::At(pin), Pinned::Ready)))
         })
@@ -166,8 +203,8 @@ impl Transactions {
             if let Some(first) = state.snapshots.get(&key) {
                 return Arc::clone(first);
             }
-            if let Some(pins) = state.pins.get_mut(id) {
-                pins.insert(name.clone(), Pin::of(snapshot.as_ref()));
+            if let Some(pins) = state.transactions.get_mut(id) {
+                pins.tables.insert(name.clone(), Pin::of(snapshot.as_ref()));
             }
             state.snapshots.put(key, Arc::clone(&snapshot));
             snapshot
@@ -178,6 +215,23 @@ impl Transactions {
         // Every change is one insertion or removal, so a panic elsewhere leaves nothing half done here.
         f(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+impl State {
+    /// Forgets the snapshots of a table that transactions hold for which `stale` says so.
+    fn forget_snapshots(&mut self, name: &TableName, stale: impl Fn(&str, &LruCache<String, Pins>) -> bool) {
+        let Self { transactions, snapshots, .. } = self;
+        let is_stale = |(id, table): &(String, TableName)| table == name && stale(id, transactions);
+        let keys: Vec<_> = snapshots.iter().map(|(key, _)| key).filter(|key| is_stale(key)).cloned().collect();
+        for key in keys {
+            snapshots.pop(&key);
+        }
+    }
+}
+
+/// The transactions of one session; without a session none.
+fn of_session<'a>(state: &'a mut State, session: Option<&str>) -> impl Iterator<Item = (&'a String, &'a mut Pins)> {
+    state.transactions.iter_mut().filter(move |(_, pins)| session.is_some() && pins.session.as_deref() == session)
 }
 
 /// What a transaction has pinned of a table.
@@ -264,43 +318,4 @@ impl FreshTables {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn table(name: &str) -> TableName {
-        TableName::new("lake", "s", name)
-    }
-
-    #[test]
-    fn a_table_is_fresh_for_its_session_until_the_next_transaction() {
-        let (fresh, no_enum) = (FreshTables::new(), Fresh { enum_column: None });
-        fresh.made("a", table("t"), no_enum.clone());
-        assert_eq!(fresh.take("b", &table("t")), None, "another session's");
-        assert_eq!(fresh.take("a", &table("u")), None, "another table");
-        assert_eq!(fresh.take("a", &table("t")), Some(no_enum.clone()));
-        assert_eq!(fresh.take("a", &table("t")), None, "once");
-        fresh.made("a", table("t"), no_enum);
-        fresh.settled("a");
-        assert_eq!(fresh.take("a", &table("t")), None, "a later transaction");
-    }
-
-    #[test]
-    fn an_enum_is_remembered_until_the_next_statement() {
-        let (fresh, with_enum) = (FreshTables::new(), Fresh { enum_column: Some("mood".to_owned()) });
-        fresh.made("a", table("t"), with_enum.clone());
-        fresh.next_statement("b");
-        assert_eq!(fresh.take("a", &table("t")), Some(with_enum.clone()));
-        fresh.made("a", table("t"), with_enum);
-        fresh.next_statement("a");
-        assert_eq!(fresh.take("a", &table("t")), Some(Fresh { enum_column: None }), "it stays fresh");
-    }
-
-    #[test]
-    fn a_transaction_nobody_began_is_refused() {
-        let transactions = Transactions::new();
-        let error = transactions.pinned("nope", &table("t")).err().expect("refused");
-        assert!(matches!(error, Error::FailedPrecondition(_)), "{error}");
-        let id = transactions.begin(None);
-        assert!(transactions.pinned(&id, &table("t")).expect("known").is_none());
-    }
-}
+mod tests;

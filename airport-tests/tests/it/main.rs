@@ -2,6 +2,7 @@
 
 mod attach;
 mod bad_input;
+mod changing;
 mod concurrency;
 mod constraints;
 mod cut_off;

@@ -258,6 +258,7 @@ mod tests {
         });
         DataFile {
             path: Path::from("f"),
+            log_path: None,
             size_bytes: 1,
             partition_values: BTreeMap::new(),
             stats_json: Some(stats.into()),

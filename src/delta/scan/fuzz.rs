@@ -47,6 +47,7 @@ fn schema_of(logical: Schema) -> TableSchema {
 fn file(size_bytes: usize) -> DataFile {
     DataFile {
         path: Path::from("f"),
+        log_path: None,
         size_bytes: size_bytes as u64,
         partition_values: BTreeMap::new(),
         stats_json: None,

@@ -127,6 +127,7 @@ mod tests {
     fn files(sizes_mib: &[u64]) -> Vec<Arc<DataFile>> {
         let file = |(at, size): (usize, &u64)| DataFile {
             path: Path::from(format!("{at}")),
+            log_path: None,
             size_bytes: size * MIB,
             partition_values: BTreeMap::new(),
             stats_json: Some(format!(r#"{{"numRecords":9,"minValues":{{"a":{at}}},"maxValues":{{"a":{at}}}}}"#).into()),

@@ -12,6 +12,10 @@ use crate::{
     },
 };
 
+fn has_field(ty: &Type, name: &str) -> bool {
+    matches!(ty, Type::Struct(fields) if fields.iter().any(|(field, _)| field.eq_ignore_ascii_case(name)))
+}
+
 impl Binder<'_> {
     pub(super) fn name(&mut self, syntax: &Expr) -> Result<Typed> {
         match syntax {
@@ -25,6 +29,13 @@ impl Binder<'_> {
     /// `a`, `a.field`, `table.a`, `table.a.field`: the first part that is a column is one.
     fn column(&mut self, names: &[&Ident]) -> Result<Typed> {
         let (mut value, fields) = match (self.find(&names[0].value)?, names) {
+            // A column may have the name of its table.
+            (Some(column), [_, second, ..]) if !has_field(&column.ty, &second.value) => {
+                match self.find(&second.value)? {
+                    Some(other) => (other, &names[2..]),
+                    None => (column, &names[1..]),
+                }
+            }
             (Some(column), _) => (column, &names[1..]),
             (None, [_, second, ..]) => match self.find(&second.value)? {
                 Some(column) => (column, &names[2..]),
@@ -39,9 +50,7 @@ impl Binder<'_> {
     }
 
     fn find(&self, name: &str) -> Result<Option<Typed>> {
-        let is_named = |field: &&arrow::datatypes::FieldRef| {
-            field.name().eq_ignore_ascii_case(name) || field.name().to_lowercase() == name.to_lowercase()
-        };
+        let is_named = |field: &&arrow::datatypes::FieldRef| field.name().eq_ignore_ascii_case(name) || field.name().to_lowercase() == name.to_lowercase();
         let fields = self.columns.fields();
         let exact = fields.iter().position(|field| field.name() == name);
         let Some(index) = exact.or_else(|| fields.iter().position(|field| is_named(&field))) else {
@@ -62,11 +71,7 @@ impl Binder<'_> {
     fn unknown(&self, names: &[&Ident]) -> Error {
         let name = names.iter().map(|name| name.value.as_str()).collect::<Vec<_>>().join(".");
         let columns = self.columns.fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>().join(", ");
-        Error::InvalidArgument(format!(
-            "there is no column \"{}\": the columns are {}",
-            shorten(&name),
-            shorten(&columns)
-        ))
+        Error::InvalidArgument(format!("there is no column \"{}\": the columns are {}", shorten(&name), shorten(&columns)))
     }
 
     /// `a[1]`, `a['key']`, `a.field`

@@ -2,14 +2,23 @@
 
 pub(super) mod arithmetic;
 mod call;
+mod date;
+pub(super) mod nested;
+pub(super) mod number;
 mod pattern;
 pub(super) mod temporal;
-mod text;
+pub(super) mod text;
+pub(super) mod variadic;
 
-use super::{Dialect, rules::Parameter, types::Type};
+use super::{
+    Dialect,
+    rules::Parameter,
+    types::Type,
+};
 use crate::engine::{Error, Result};
 
 pub(super) use call::Call;
+pub(super) use date::Part;
 
 /// What computes the values of a call.
 pub(super) struct Function {
@@ -39,6 +48,10 @@ pub(super) enum Form {
     Prefix(&'static str),
     /// `a[b]`
     Subscript,
+    /// `a.b`
+    Field,
+    /// `f(name := a)`
+    Named(&'static str),
     /// It has none with this meaning.
     None,
 }
@@ -67,15 +80,16 @@ pub(super) fn fixed<const N: usize>(parameters: [Type; N], returns: Type, functi
 pub(super) fn overloads(name: &str, dialect: Dialect) -> Option<Vec<Overload>> {
     arithmetic::overloads(name, dialect)
         .or_else(|| pattern::overloads(name, dialect))
-        .or_else(|| temporal::intervals(name))
+        .or_else(|| text::overloads(name, dialect))
+        .or_else(|| number::overloads(name, dialect))
+        .or_else(|| date::overloads(name, dialect))
+        .or_else(|| if dialect == Dialect::DuckDb { temporal::intervals(name) } else { None })
 }
 
 /// That a function is none of those offered, or why not.
 pub(super) fn refusal(name: &str) -> Error {
     if is_volatile(name) {
-        return Error::Unsupported(format!(
-            "the function \"{name}\" is not deterministic: it is not offered in expressions"
-        ));
+        return Error::Unsupported(format!("the function \"{name}\" is not deterministic: it is not offered in expressions"));
     }
     Error::Unsupported(format!("the function \"{name}\" is not offered in expressions"))
 }
@@ -83,33 +97,10 @@ pub(super) fn refusal(name: &str) -> Error {
 /// Functions whose value depends on when or where they are called.
 fn is_volatile(name: &str) -> bool {
     const NAMES: [&str; 27] = [
-        "now",
-        "current_date",
-        "current_time",
-        "current_timestamp",
-        "localtime",
-        "localtimestamp",
-        "today",
-        "get_current_time",
-        "get_current_timestamp",
-        "transaction_timestamp",
-        "random",
-        "rand",
-        "randn",
-        "setseed",
-        "uuid",
-        "gen_random_uuid",
-        "uuidv4",
-        "uuidv7",
-        "nextval",
-        "currval",
-        "txid_current",
-        "current_user",
-        "session_user",
-        "user",
-        "current_database",
-        "current_schema",
-        "current_setting",
+        "now", "current_date", "current_time", "current_timestamp", "localtime", "localtimestamp", "today",
+        "get_current_time", "get_current_timestamp", "transaction_timestamp", "random", "rand", "randn", "setseed",
+        "uuid", "gen_random_uuid", "uuidv4", "uuidv7", "nextval", "currval", "txid_current", "current_user",
+        "session_user", "user", "current_database", "current_schema", "current_setting",
     ];
     NAMES.contains(&name)
 }

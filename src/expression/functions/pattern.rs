@@ -12,16 +12,12 @@ pub(in crate::expression) static LIKE: Function = matcher("~~", like, Form::Infi
 pub(in crate::expression) static NOT_LIKE: Function = matcher("!~~", not_like, Form::Infix("NOT LIKE"), Form::None);
 pub(in crate::expression) static ILIKE: Function = matcher("~~*", ilike, Form::Infix("ILIKE"), Form::None);
 pub(in crate::expression) static NOT_ILIKE: Function = matcher("!~~*", not_ilike, Form::Infix("NOT ILIKE"), Form::None);
-static LIKE_ESCAPE: Function =
-    Function { fails: true, ..matcher("like_escape", like_escape, Form::Call("like_escape"), Form::None) };
+static LIKE_ESCAPE: Function = Function { fails: true, ..matcher("like_escape", like_escape, Form::Call("like_escape"), Form::None) };
 static NOT_LIKE_ESCAPE: Function =
     Function { fails: true, ..matcher("not_like_escape", not_like_escape, Form::Call("not_like_escape"), Form::None) };
-static ILIKE_ESCAPE: Function =
-    Function { fails: true, ..matcher("ilike_escape", ilike_escape, Form::Call("ilike_escape"), Form::None) };
-static NOT_ILIKE_ESCAPE: Function = Function {
-    fails: true,
-    ..matcher("not_ilike_escape", not_ilike_escape, Form::Call("not_ilike_escape"), Form::None)
-};
+static ILIKE_ESCAPE: Function = Function { fails: true, ..matcher("ilike_escape", ilike_escape, Form::Call("ilike_escape"), Form::None) };
+static NOT_ILIKE_ESCAPE: Function =
+    Function { fails: true, ..matcher("not_ilike_escape", not_ilike_escape, Form::Call("not_ilike_escape"), Form::None) };
 
 const fn matcher(name: &'static str, run: fn(&Call<'_>) -> Result<ArrayRef>, duckdb: Form, spark: Form) -> Function {
     Function { name, run, fails: false, keeps_nulls: true, duckdb, spark }
@@ -91,9 +87,12 @@ fn matches(call: &Call<'_>, folded: bool, negated: bool) -> ArrayRef {
             continue;
         };
         if last.as_ref().is_none_or(|(known, _)| *known != pattern) {
-            last = Pattern::new(&prepare(pattern), None).ok().map(|compiled| (pattern, compiled));
+            last = Some((pattern, Pattern::new(&prepare(pattern), None)));
         }
-        let is_match = |pattern: &Pattern| if folded { pattern.matches(&fold(text)) } else { pattern.matches(text) };
+        let is_match = |pattern: &Pattern| {
+            // Without an escape there is none to end in.
+            if folded { pattern.matches(&fold(text)) } else { pattern.matches(text) }.unwrap_or(false)
+        };
         found.push(last.as_ref().map(|(_, pattern)| is_match(pattern) != negated));
     }
     call.booleans(|row| found[row])
@@ -109,14 +108,14 @@ fn matches_escaped(call: &Call<'_>, folded: bool, negated: bool) -> Result<Array
             continue;
         };
         let mut characters = escape.chars();
-        let escape =
-            characters.next().map(|first| prepare(first.encode_utf8(&mut [0; 4])).chars().next().unwrap_or(first));
+        let escape = characters.next().map(|first| prepare(first.encode_utf8(&mut [0; 4])).chars().next().unwrap_or(first));
         if characters.next().is_some() {
             return Err(call.failure(row, "an escape must be one character"));
         }
-        let pattern = Pattern::new(&prepare(pattern), escape)
+        let is_match = Pattern::new(&prepare(pattern), escape).matches(&prepare(text));
+        let is_match = is_match
             .map_err(|EndsInEscape| call.failure(row, "a pattern must not end in its escape character"))?;
-        found.push(Some(pattern.matches(&prepare(text)) != negated));
+        found.push(Some(is_match != negated));
     }
     Ok(call.booleans(|row| found[row]))
 }
@@ -134,15 +133,17 @@ enum Part {
     Any,
     One,
     Exactly(char),
+    /// An escape with nothing behind it: an error only for text that gets there.
+    Dangling,
 }
 
 impl Pattern {
-    pub(super) fn new(pattern: &str, escape: Option<char>) -> Result<Self, EndsInEscape> {
+    pub(super) fn new(pattern: &str, escape: Option<char>) -> Self {
         let mut parts = Vec::with_capacity(pattern.len());
         let mut characters = pattern.chars();
         while let Some(character) = characters.next() {
             let part = match character {
-                _ if Some(character) == escape => Part::Exactly(characters.next().ok_or(EndsInEscape)?),
+                _ if Some(character) == escape => characters.next().map_or(Part::Dangling, Part::Exactly),
                 // Several are as one.
                 '%' if parts.last() == Some(&Part::Any) => continue,
                 '%' => Part::Any,
@@ -151,11 +152,11 @@ impl Pattern {
             };
             parts.push(part);
         }
-        Ok(Self { parts })
+        Self { parts }
     }
 
     /// In time of at most the product of both lengths: only the last `%` is ever tried again.
-    pub(super) fn matches(&self, text: &str) -> bool {
+    pub(super) fn matches(&self, text: &str) -> Result<bool, EndsInEscape> {
         let mut rest = text;
         let mut index = 0;
         let mut retry: Option<(usize, &str)> = None;
@@ -177,12 +178,13 @@ impl Pattern {
                     index += 1;
                     continue;
                 }
-                (None, None) => return true,
+                (None, None) => return Ok(true),
+                (Some(Part::Dangling), Some(_)) => return Err(EndsInEscape),
                 _ => {}
             }
             // One more character goes to the last `%`.
-            let Some((after, from)) = retry else { return false };
-            let Some(character) = from.chars().next() else { return false };
+            let Some((after, from)) = retry else { return Ok(false) };
+            let Some(character) = from.chars().next() else { return Ok(false) };
             let from = &from[character.len_utf8()..];
             retry = Some((after, from));
             (index, rest) = (after, from);

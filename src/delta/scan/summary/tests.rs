@@ -24,6 +24,7 @@ fn schema(data_type: &DataType, partitioned: bool) -> TableSchema {
 fn file(stats: &Value) -> DataFile {
     DataFile {
         path: Path::from("f"),
+        log_path: None,
         size_bytes: 1,
         partition_values: BTreeMap::new(),
         stats_json: Some(stats.to_string().into()),

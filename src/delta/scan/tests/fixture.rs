@@ -84,6 +84,7 @@ impl Fixture {
         std::fs::write(self.directory.path().join(path.as_ref()), bytes).unwrap();
         self.files.push(Arc::new(DataFile {
             path,
+            log_path: None,
             size_bytes: bytes.len() as u64,
             partition_values: BTreeMap::new(),
             stats_json: None,
