@@ -78,7 +78,6 @@ async fn types_delta_lacks_are_refused_by_name() {
         DataType::Time32(TimeUnit::Second),
         DataType::Interval(IntervalUnit::DayTime),
         DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())),
-        DataType::Dictionary(DataType::UInt8.into(), DataType::Utf8.into()),
         list(DataType::Date64),
         DataType::Struct(vec![Field::new("inside", list(DataType::Float16), true)].into()),
     ] {
