@@ -13,6 +13,8 @@ mod eval;
 mod functions;
 mod limits;
 mod parse;
+mod print;
+mod render;
 mod rules;
 mod seam;
 #[cfg(test)]
@@ -27,6 +29,7 @@ use arrow::{
 };
 
 use crate::engine::{Error, Result};
+pub use render::render_row;
 use tree::Typed;
 use types::Type;
 
@@ -65,10 +68,7 @@ impl Expression {
     /// `InvalidArgument` if there is no such cast.
     pub fn cast_to(self, target: &Field) -> Result<Self> {
         let ty = Type::of(target).map_err(|name| {
-            Error::InvalidArgument(format!(
-                "column \"{}\" is of type {name}, which expressions do not know",
-                target.name()
-            ))
+            Error::InvalidArgument(format!("column \"{}\" is of type {name}, which expressions do not know", target.name()))
         })?;
         let tree = bind::assign(self.tree, &ty)?;
         let result = target.clone().with_nullable(tree.nullable);
@@ -83,14 +83,6 @@ impl Expression {
     /// Indexes of the columns it reads, ascending, without repetition.
     pub fn columns(&self) -> &[usize] {
         &self.columns
-    }
-
-    /// It as SQL of a dialect, meaning the same.
-    ///
-    /// # Errors
-    /// `Unsupported`, by name, for what the dialect has no faithful form of.
-    pub fn to_sql(&self, _dialect: Dialect) -> Result<String> {
-        Err(Error::Unsupported("expressions are not offered".to_owned()))
     }
 
     /// Its value for each row. `rows` has the columns it was bound to.
@@ -110,6 +102,14 @@ impl Expression {
         }
         let values = eval::evaluate(&self.tree, &eval::Rows::all(&columns, rows.num_rows()))?;
         seam::release(&values.expand(rows.num_rows())?, &self.tree.ty, &self.result)
+    }
+
+    /// The expression in a dialect's SQL, meaning the same there. A text that Delta's log is to keep is Spark's.
+    ///
+    /// # Errors
+    /// `Unsupported`, by name, for what has no such form.
+    pub fn to_sql(&self, dialect: Dialect) -> Result<String> {
+        print::print(&self.tree, dialect)
     }
 
     fn of(tree: Typed, result: Field) -> Self {

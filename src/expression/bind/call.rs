@@ -1,8 +1,7 @@
 //! Calls of functions: by name and the types of the arguments.
 
 use sqlparser::ast::{
-    CeilFloorKind, DateTimeField, Expr, Function as Syntax, FunctionArg, FunctionArgExpr, FunctionArguments,
-    TrimWhereField,
+    CeilFloorKind, DateTimeField, Expr, Function as Syntax, FunctionArg, FunctionArgExpr, FunctionArguments, TrimWhereField,
 };
 
 use super::{Binder, check_list, implicit, literal, unsupported};
@@ -48,8 +47,7 @@ impl Binder<'_> {
 
     /// The name in lower case, without the schema DuckDB prints before it.
     fn function_name(&self, syntax: &Syntax) -> Result<String> {
-        let parts: Vec<&str> =
-            syntax.name.0.iter().filter_map(|part| part.as_ident()).map(|part| part.value.as_str()).collect();
+        let parts: Vec<&str> = syntax.name.0.iter().filter_map(|part| part.as_ident()).map(|part| part.value.as_str()).collect();
         let plain = syntax.filter.is_none()
             && syntax.over.is_none()
             && syntax.within_group.is_empty()
@@ -57,9 +55,7 @@ impl Binder<'_> {
             && matches!(syntax.parameters, FunctionArguments::None);
         match parts.as_slice() {
             [name] if plain => Ok(name.to_lowercase()),
-            ["main", name] | ["system", "main", name] if plain && self.dialect == Dialect::DuckDb => {
-                Ok(name.to_lowercase())
-            }
+            ["main", name] | ["system", "main", name] if plain && self.dialect == Dialect::DuckDb => Ok(name.to_lowercase()),
             _ => Err(functions::refusal(&syntax.name.to_string())),
         }
     }
@@ -71,12 +67,8 @@ impl Binder<'_> {
                 let field = field_name(field)?;
                 ("date_part", vec![literal::text_literal(&field), self.bind(expr)?])
             }
-            Expr::Ceil { expr, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) } => {
-                ("ceil", vec![self.bind(expr)?])
-            }
-            Expr::Floor { expr, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) } => {
-                ("floor", vec![self.bind(expr)?])
-            }
+            Expr::Ceil { expr, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) } => ("ceil", vec![self.bind(expr)?]),
+            Expr::Floor { expr, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) } => ("floor", vec![self.bind(expr)?]),
             Expr::Position { expr, r#in } => ("position", vec![self.bind(r#in)?, self.bind(expr)?]),
             Expr::Substring { expr, substring_from, substring_for, .. } => {
                 let mut arguments = vec![self.bind(expr)?];
@@ -135,20 +127,23 @@ impl Binder<'_> {
         if let Some(nested) = super::special::nested(self, name, &arguments)? {
             return Ok(nested);
         }
+        if let (Dialect::Spark, [left, right]) = (self.dialect, arguments.as_slice())
+            && left.ty.is_numeric()
+        {
+            check_spark_mix(&left.operand(), &right.operand(), name)?;
+        }
         let overloads = functions::overloads(name, self.dialect).ok_or_else(|| functions::refusal(name))?;
         let operands: Vec<Operand> = arguments.iter().map(|argument| self.willing(argument)).collect();
         let parameters = overloads.iter().map(|overload| overload.parameters.as_slice());
-        let chosen =
-            rules::overload(parameters, &operands).map_err(|ambiguous| no_overload(name, &operands, ambiguous))?;
+        let chosen = rules::overload(parameters, &operands).map_err(|ambiguous| no_overload(name, &operands, ambiguous))?;
         let overload = overloads.into_iter().nth(chosen).ok_or_else(|| no_overload(name, &operands, false))?;
         apply(overload, arguments)
     }
 
     /// `date_part('year', d)` is `year(d)`.
     fn date_part(&mut self, arguments: Vec<Typed>) -> Result<Typed> {
-        let [name, value] = <[Typed; 2]>::try_from(arguments).map_err(|arguments| {
-            Error::InvalidArgument(format!("date_part takes 2 arguments, not {}", arguments.len()))
-        })?;
+        let [name, value] = <[Typed; 2]>::try_from(arguments)
+            .map_err(|arguments| Error::InvalidArgument(format!("date_part takes 2 arguments, not {}", arguments.len())))?;
         let name = name.text().ok_or_else(|| unsupported("date_part of a part that is computed"))?;
         let part = Part::named(name).ok_or_else(|| unsupported(&format!("the part \"{name}\" of a date")))?;
         self.call(part.function(), vec![value])
@@ -156,10 +151,10 @@ impl Binder<'_> {
 
     pub(super) fn willing(&self, argument: &Typed) -> Operand {
         let operand = argument.operand();
-        match (self.dialect, operand.literal) {
-            // Spark's numbers are what they are.
-            (Dialect::Spark, Some(Literal::Integer(_))) => operand.ty.into(),
-            _ => operand,
+        match self.dialect {
+            // Spark's literals are what they are.
+            Dialect::Spark => operand.ty.into(),
+            Dialect::DuckDb => operand,
         }
     }
 }
@@ -188,11 +183,10 @@ fn apply(overload: Overload, arguments: Vec<Typed>) -> Result<Typed> {
 
 fn no_overload(name: &str, operands: &[Operand], ambiguous: bool) -> Error {
     let types = operands.iter().map(|operand| operand.ty.to_string()).collect::<Vec<_>>().join(", ");
-    Error::InvalidArgument(if ambiguous {
-        format!("{name} of ({types}) has several meanings: cast the arguments explicitly")
-    } else {
-        format!("{name} is not offered for ({types})")
-    })
+    if ambiguous {
+        return Error::InvalidArgument(format!("{name} of ({types}) has several meanings: cast the arguments explicitly"));
+    }
+    Error::Unsupported(format!("{name} is not offered for ({types})"))
 }
 
 fn arguments<'a>(syntax: &'a Syntax, name: &str) -> Result<Vec<&'a Expr>> {
@@ -220,11 +214,26 @@ fn field_name(field: &DateTimeField) -> Result<String> {
     }
 }
 
+/// Types that Spark brings together by its own rules, other than DuckDB's.
+pub(super) fn check_spark_mix(left: &Operand, right: &Operand, where_: &str) -> Result<()> {
+    let known = |operand: &Operand| operand.ty != Type::Null;
+    let text = (left.ty == Type::Varchar) != (right.ty == Type::Varchar);
+    let boolean = (left.ty == Type::Boolean) != (right.ty == Type::Boolean);
+    let decimal = |a: &Operand, b: &Operand| matches!(a.ty, Type::Decimal(..)) && b.ty == Type::Float;
+    if known(left) && known(right) && (text || boolean || decimal(left, right) || decimal(right, left)) {
+        return Err(Error::Unsupported(format!(
+            "{} and {} in {where_} are not offered in Spark's expressions: cast one explicitly",
+            left.ty, right.ty
+        )));
+    }
+    Ok(())
+}
+
 /// Spark compares text with other types by rules that depend on its settings.
 pub(super) fn check_spark_comparison(left: &Operand, right: &Operand) -> Result<()> {
     let is_text = |operand: &Operand| operand.ty == Type::Varchar;
     if is_text(left) == is_text(right) || left.ty == Type::Null || right.ty == Type::Null {
-        return Ok(());
+        return check_spark_mix(left, right, "a comparison");
     }
     let other = if is_text(left) { right } else { left };
     let is_literal = left.literal == Some(Literal::Text) || right.literal == Some(Literal::Text);
@@ -236,3 +245,4 @@ pub(super) fn check_spark_comparison(left: &Operand, right: &Operand) -> Result<
         left.ty, right.ty
     )))
 }
+

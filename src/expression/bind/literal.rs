@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{
-        ArrayRef, BooleanArray, Decimal128Array, Decimal256Array, Float64Array, Int32Array, Int64Array, StringArray,
-        new_null_array,
-    },
+    array::{ArrayRef, BooleanArray, Decimal128Array, Decimal256Array, Float64Array, Int32Array, Int64Array, StringArray, new_null_array},
     datatypes::i256,
 };
 use sqlparser::ast::{DataType, DateTimeField, Interval, TypedString, Value};
@@ -15,10 +12,7 @@ use super::{Binder, unsupported};
 use crate::{
     engine::{Error, Result},
     expression::{
-        Dialect,
-        cast::{interval, read},
-        functions,
-        tree::Typed,
+        Dialect, cast::{interval, read}, functions, tree::Typed,
         types::{DECIMAL_WIDTH_MAX, Type},
     },
 };
@@ -27,6 +21,10 @@ impl Binder<'_> {
     pub(super) fn literal(&mut self, value: &Value) -> Result<Typed> {
         Ok(match value {
             Value::Number(digits, false) => number(digits)?,
+            // `1L`
+            Value::Number(digits, true) if self.dialect == Dialect::Spark => {
+                super::convert(integer(digits.parse().ok(), digits)?, &Type::BigInt)
+            }
             Value::SingleQuotedString(text) | Value::EscapedStringLiteral(text) => text_literal(text),
             Value::DollarQuotedString(quoted) if self.dialect == Dialect::DuckDb => text_literal(&quoted.value),
             Value::DoubleQuotedString(text) if self.dialect == Dialect::Spark => text_literal(text),

@@ -5,12 +5,13 @@ mod call;
 mod date;
 pub(super) mod nested;
 pub(super) mod number;
-mod pattern;
+pub(super) mod spark;
+pub(super) mod pattern;
 pub(super) mod temporal;
 pub(super) mod text;
 pub(super) mod variadic;
 
-use super::{Dialect, rules::Parameter, types::Type};
+use super::{Dialect, print::Printer, rules::Parameter, tree::Typed, types::Type};
 use crate::engine::{Error, Result};
 
 pub(super) use call::Call;
@@ -37,7 +38,7 @@ impl std::fmt::Debug for Function {
 }
 
 /// How a dialect writes a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(super) enum Form {
     Call(&'static str),
     Infix(&'static str),
@@ -46,8 +47,8 @@ pub(super) enum Form {
     Subscript,
     /// `a.b`
     Field,
-    /// `f(name := a)`
-    Named(&'static str),
+    /// By the arguments: it may have none.
+    Custom(fn(Printer, &[Typed]) -> Result<String>),
     /// It has none with this meaning.
     None,
 }
@@ -79,15 +80,14 @@ pub(super) fn overloads(name: &str, dialect: Dialect) -> Option<Vec<Overload>> {
         .or_else(|| text::overloads(name, dialect))
         .or_else(|| number::overloads(name, dialect))
         .or_else(|| date::overloads(name, dialect))
+        .or_else(|| if dialect == Dialect::Spark { spark::overloads(name) } else { None })
         .or_else(|| if dialect == Dialect::DuckDb { temporal::intervals(name) } else { None })
 }
 
 /// That a function is none of those offered, or why not.
 pub(super) fn refusal(name: &str) -> Error {
     if is_volatile(name) {
-        return Error::Unsupported(format!(
-            "the function \"{name}\" is not deterministic: it is not offered in expressions"
-        ));
+        return Error::Unsupported(format!("the function \"{name}\" is not deterministic: it is not offered in expressions"));
     }
     Error::Unsupported(format!("the function \"{name}\" is not offered in expressions"))
 }
@@ -95,33 +95,10 @@ pub(super) fn refusal(name: &str) -> Error {
 /// Functions whose value depends on when or where they are called.
 fn is_volatile(name: &str) -> bool {
     const NAMES: [&str; 27] = [
-        "now",
-        "current_date",
-        "current_time",
-        "current_timestamp",
-        "localtime",
-        "localtimestamp",
-        "today",
-        "get_current_time",
-        "get_current_timestamp",
-        "transaction_timestamp",
-        "random",
-        "rand",
-        "randn",
-        "setseed",
-        "uuid",
-        "gen_random_uuid",
-        "uuidv4",
-        "uuidv7",
-        "nextval",
-        "currval",
-        "txid_current",
-        "current_user",
-        "session_user",
-        "user",
-        "current_database",
-        "current_schema",
-        "current_setting",
+        "now", "current_date", "current_time", "current_timestamp", "localtime", "localtimestamp", "today",
+        "get_current_time", "get_current_timestamp", "transaction_timestamp", "random", "rand", "randn", "setseed",
+        "uuid", "gen_random_uuid", "uuidv4", "uuidv7", "nextval", "currval", "txid_current", "current_user",
+        "session_user", "user", "current_database", "current_schema", "current_setting",
     ];
     NAMES.contains(&name)
 }
