@@ -275,6 +275,6 @@ async fn rules_read_what_is_stored_and_show_what_was_sent() {
     };
     let snapshot = snapshot(&lake).await;
     append(&snapshot, rows(199, 3600)).await.unwrap();
-    assert_violated(&append(&snapshot, rows(200, 3600)).await, &["'small'", "u = 200, t = 01:00:00, x = 9"]);
-    assert_violated(&append(&snapshot, rows(1, 60)).await, &["'late'", "t = 00:01:00, u = 1, x = 9"]);
+    assert_violated(&append(&snapshot, rows(200, 3600)).await, &["'small'", "u = 200, t = '01:00:00', x = 9"]);
+    assert_violated(&append(&snapshot, rows(1, 60)).await, &["'late'", "t = '00:01:00', u = 1, x = 9"]);
 }
