@@ -10,7 +10,7 @@ use delta_kernel::actions::{Metadata, Protocol, deletion_vector::DeletionVectorD
 use serde::Deserialize;
 use url::Url;
 
-use super::file::{DataFile, FileKey, PathError, data_path};
+use super::file::{DataFile, FileKey, PathError, data_path, log_path};
 
 /// The domain whose metadata says which row ids are taken (PROTOCOL.md, "Row IDs").
 pub(crate) const ROW_TRACKING_DOMAIN: &str = "delta.rowTracking";
@@ -156,6 +156,7 @@ impl AddLine {
     fn into_file(self, root: &Url) -> Result<DataFile, CommitError> {
         Ok(DataFile {
             path: data_path(root, &self.path)?,
+            log_path: log_path(&self.path),
             size_bytes: self.size,
             partition_values: self.partition_values,
             stats_json: self.stats.map(Arc::from),

@@ -46,6 +46,24 @@ pub(crate) fn create(protocol: Protocol, metadata: Metadata) -> Result<Bytes> {
     encode(info, [Action::Protocol(protocol), Action::Metadata(metadata)])
 }
 
+/// The commit of another change of a table. Actions are the log's JSON.
+pub(crate) fn change(read_version: u64, operation: &Operation, actions: Vec<Value>) -> Result<Bytes> {
+    let mut info = info(operation.name, &operation.parameters, &operation.metrics);
+    info.read_version = Some(read_version);
+    let info = serde_json::to_value(Action::CommitInfo(info)).map_err(broken)?;
+    lines(std::iter::once(info).chain(actions))
+}
+
+/// What a commit says that it does, in Spark's words (`DeltaOperations.scala`).
+#[derive(Debug, Clone)]
+pub(crate) struct Operation {
+    pub(crate) name: &'static str,
+    /// An object whose values are texts; nested ones are JSON in them.
+    pub(crate) parameters: Value,
+    /// Likewise.
+    pub(crate) metrics: Value,
+}
+
 /// Milliseconds since 1970-01-01, as the log keeps times.
 pub(crate) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -72,11 +90,18 @@ fn info(operation: &str, parameters: &Value, metrics: &Value) -> CommitInfo {
 }
 
 fn encode(info: CommitInfo, actions: impl IntoIterator<Item = Action>) -> Result<Bytes> {
+    lines(std::iter::once(Action::CommitInfo(info)).chain(actions))
+}
+
+fn lines<T: serde::Serialize>(actions: impl IntoIterator<Item = T>) -> Result<Bytes> {
     let mut lines = Vec::new();
-    for action in std::iter::once(Action::CommitInfo(info)).chain(actions) {
-        serde_json::to_writer(&mut lines, &action)
-            .map_err(|error| Error::internal("cannot write an action as JSON", error))?;
+    for action in actions {
+        serde_json::to_writer(&mut lines, &action).map_err(broken)?;
         lines.push(b'\n');
     }
     Ok(lines.into())
+}
+
+fn broken(error: serde_json::Error) -> Error {
+    Error::internal("cannot write an action as JSON", error)
 }

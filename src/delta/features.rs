@@ -7,12 +7,12 @@
 
 use delta_kernel::{
     actions::Protocol,
-    schema::{ColumnMetadataKey, DataType, StructField, StructType},
+    schema::{ColumnMetadataKey, StructType},
     table_configuration::TableConfiguration,
     table_features::TableFeature,
 };
 
-use super::type_changes::check_type_changes;
+use super::{field_metadata::first_with, type_changes::check_type_changes};
 use crate::engine::{Error, Result};
 
 /// The newest protocol there is: versions above it say nothing we could check.
@@ -40,15 +40,51 @@ pub(crate) fn check_read_schema(table: &str, schema: &StructType) -> Result<()> 
     check_type_changes(table, schema)
 }
 
-/// Refuses an append that the table's features or constraints make unsafe, by the name of what stands in the way.
+/// Refuses an append that the table's features make unsafe, by the name of what stands in the way. Rules of rows have a
+/// module of their own.
 pub(crate) fn check_append(table: &str, config: &TableConfiguration) -> Result<()> {
-    let version = config.protocol().min_writer_version();
-    if version > WRITER_VERSION_MAX {
-        return Err(Error::Unsupported(format!(
-            "table '{table}' needs Delta writer version {version}; versions up to {WRITER_VERSION_MAX} are offered"
+    check_writer_version(table, config)?;
+    writer_features(config.protocol()).iter().try_for_each(|feature| check_append_feature(table, config, feature))
+}
+
+/// Refuses a change of the table's definition that its features make unsafe. What only says something of rows asks
+/// nothing of it.
+pub(crate) fn check_alter(table: &str, config: &TableConfiguration) -> Result<()> {
+    check_writer_version(table, config)?;
+    let of_rows = |feature: &TableFeature| {
+        matches!(
+            feature,
+            TableFeature::Invariants
+                | TableFeature::GeneratedColumns
+                | TableFeature::IdentityColumns
+                | TableFeature::AllowColumnDefaults
+                | TableFeature::CheckConstraints
+                | TableFeature::RowTracking
+        )
+    };
+    let features = writer_features(config.protocol());
+    let mut concerned = features.iter().filter(|feature| !of_rows(feature));
+    concerned.try_for_each(|feature| check_append_feature(table, config, feature))
+}
+
+/// Refuses to write all rows again where the table's features forbid it or make it unsafe.
+pub(crate) fn check_rewrite(table: &str, config: &TableConfiguration) -> Result<()> {
+    if config.table_properties().append_only == Some(true) {
+        return Err(Error::FailedPrecondition(format!(
+            "table '{table}' is append-only (delta.appendOnly), so that its rows cannot be rewritten"
         )));
     }
-    writer_features(config.protocol()).iter().try_for_each(|feature| check_append_feature(table, config, feature))
+    check_append(table, config)
+}
+
+fn check_writer_version(table: &str, config: &TableConfiguration) -> Result<()> {
+    let version = config.protocol().min_writer_version();
+    if version <= WRITER_VERSION_MAX {
+        return Ok(());
+    }
+    Err(Error::Unsupported(format!(
+        "table '{table}' needs Delta writer version {version}; versions up to {WRITER_VERSION_MAX} are offered"
+    )))
 }
 
 /// Features whose reading is implemented, or that only concern types the schema check refuses by themselves.
@@ -101,17 +137,12 @@ fn check_append_feature(table: &str, config: &TableConfiguration, feature: &Tabl
         // An append touches no domain.
         TableFeature::DomainMetadata => Ok(()),
         readable if is_readable(readable) => Ok(()),
-        TableFeature::Invariants => refuse_column_with(table, config, &ColumnMetadataKey::Invariants, "an invariant"),
-        TableFeature::GeneratedColumns => {
-            refuse_column_with(table, config, &ColumnMetadataKey::GenerationExpression, "a generation expression")
-        }
-        TableFeature::IdentityColumns => {
-            refuse_column_with(table, config, &ColumnMetadataKey::IdentityStart, "identity values")
-        }
-        TableFeature::AllowColumnDefaults => {
-            refuse_column_with(table, config, &ColumnMetadataKey::CurrentDefault, "a default")
-        }
-        TableFeature::CheckConstraints => refuse_constraint(table, config),
+        // Followed row by row, or refused by their texts.
+        TableFeature::Invariants
+        | TableFeature::GeneratedColumns
+        | TableFeature::CheckConstraints
+        | TableFeature::AllowColumnDefaults => Ok(()),
+        TableFeature::IdentityColumns => refuse_identity(table, config),
         // What they ask of a commit is added to it as it is made.
         TableFeature::InCommitTimestamp | TableFeature::RowTracking => Ok(()),
         // Asks for statistics and leaves the clustering to those who do it.
@@ -139,50 +170,15 @@ fn refuse_if(in_use: Option<bool>, table: &str, feature: &TableFeature) -> Resul
     )))
 }
 
-fn refuse_constraint(table: &str, config: &TableConfiguration) -> Result<()> {
-    const PREFIX: &str = "delta.constraints.";
-    match config.metadata().configuration().iter().find_map(|(key, sql)| Some((key.strip_prefix(PREFIX)?, sql))) {
-        Some((name, sql)) => Err(Error::Unsupported(format!(
-            "table '{table}' has the CHECK constraint '{name}' ({sql}), which cannot be checked here"
-        ))),
-        None => Ok(()),
-    }
-}
-
-fn refuse_column_with(table: &str, config: &TableConfiguration, key: &ColumnMetadataKey, what: &str) -> Result<()> {
-    match first_field_with(&config.logical_schema(), key) {
-        Some(column) => Err(Error::Unsupported(format!(
-            "column '{column}' of table '{table}' has {what} ({}), which is not offered for writing",
+/// Their values come from a counter in the log.
+fn refuse_identity(table: &str, config: &TableConfiguration) -> Result<()> {
+    let key = ColumnMetadataKey::IdentityStart;
+    match first_with(&config.logical_schema(), key.as_ref()) {
+        Some((column, _)) => Err(Error::Unsupported(format!(
+            "column '{column}' of table '{table}' has identity values ({}), which is not offered for writing",
             key.as_ref()
         ))),
         None => Ok(()),
-    }
-}
-
-/// The dotted name of the first field, nested ones too, that carries a metadata key.
-fn first_field_with(schema: &StructType, key: &ColumnMetadataKey) -> Option<String> {
-    schema.fields().find_map(|field| field_with(field, key))
-}
-
-fn field_with(field: &StructField, key: &ColumnMetadataKey) -> Option<String> {
-    if field.get_config_value(key).is_some() {
-        return Some(field.name().clone());
-    }
-    let nested = nested_structs(field.data_type()).into_iter().find_map(|inner| first_field_with(inner, key))?;
-    Some(format!("{}.{nested}", field.name()))
-}
-
-/// The structs directly below a type, through arrays and maps.
-fn nested_structs(data_type: &DataType) -> Vec<&StructType> {
-    match data_type {
-        DataType::Struct(inner) => vec![inner.as_ref()],
-        DataType::Array(array) => nested_structs(array.element_type()),
-        DataType::Map(map) => {
-            let mut found = nested_structs(map.key_type());
-            found.extend(nested_structs(map.value_type()));
-            found
-        }
-        DataType::Primitive(_) | DataType::Variant(_) => Vec::new(),
     }
 }
 

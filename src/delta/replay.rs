@@ -3,7 +3,7 @@
 //! It costs time in proportion to the log, so it happens once per table; later versions are reached by single
 //! commits.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc};
 
 use arrow::array::{Array, AsArray, RecordBatch, StructArray};
 use arrow::datatypes::{Int32Type, Int64Type};
@@ -16,9 +16,10 @@ use url::Url;
 use super::{
     actions::{NO_ROW_ID, ROW_TRACKING_DOMAIN, highest_row_id, parse_commit},
     definition::Definition,
-    file::{DataFile, data_path},
+    file::{DataFile, data_path, log_path},
     index::FileIndex,
     log::{CommitIdentity, Log},
+    log_listing::LogListing,
     store::{TableStore, kernel_root},
 };
 use crate::engine::{Error, Result};
@@ -137,23 +138,32 @@ async fn diagnose(store: &TableStore, log: &Log, version: Option<u64>, error: Ke
         Ok(_) => return Error::NotFound(format!("table '{table}' does not exist")),
         Err(error) => return error,
     };
-    if let Some(version) = version {
-        // Commits behind a checkpoint are removed one day; what they led to cannot be reached then.
-        if listing.commits.first() != Some(&0) || !listing.commits.contains(&version) {
-            return Error::NotFound(format!("table '{table}' does not have version {version} (any more)"));
-        }
+    if let Some(version) = version
+        && let Some(readable) = listing.readable()
+        && !readable.contains(&version)
+    {
+        return no_version(table, version, &readable);
     }
-    match refusal(store, log, &listing.commits).await {
+    match refusal(store, log, &listing).await {
         Some(refusal) => refusal,
         None => kernel_error(format!("cannot read the log of table '{table}'"), error),
     }
 }
 
+/// Versions that were never made, or whose commits have been removed behind a checkpoint.
+pub(crate) fn no_version(table: &str, version: u64, readable: &RangeInclusive<u64>) -> Error {
+    let readable = match (readable.start(), readable.end()) {
+        (first, last) if first == last => format!("version {last}"),
+        (first, last) => format!("versions {first} to {last}"),
+    };
+    Error::NotFound(format!("table '{table}' has no version {version}; {readable} can be read"))
+}
+
 /// The refusal of the newest protocol and metadata, if commits still tell them.
-async fn refusal(store: &TableStore, log: &Log, commits: &[u64]) -> Option<Error> {
+async fn refusal(store: &TableStore, log: &Log, listing: &LogListing) -> Option<Error> {
     let (mut protocol, mut metadata) = (None, None);
-    for version in commits.iter().rev().take(DIAGNOSED_COMMITS_MAX) {
-        let commit = log.read(*version).await.ok()??;
+    for (version, _) in listing.commits().rev().take(DIAGNOSED_COMMITS_MAX) {
+        let commit = log.read(version).await.ok()??;
         let changes = parse_commit(store.location(), &commit.bytes).ok()?;
         protocol = protocol.or(changes.protocol);
         metadata = metadata.or(changes.metadata);
@@ -239,8 +249,10 @@ impl<'a> Columns<'a> {
 
     fn file(&self, row: usize, root: &Url) -> std::result::Result<DataFile, ScanError> {
         let size = self.size.as_primitive::<Int64Type>().value(row);
+        let path = self.path.as_string::<i32>().value(row);
         Ok(DataFile {
-            path: data_path(root, self.path.as_string::<i32>().value(row))?,
+            path: data_path(root, path)?,
+            log_path: log_path(path),
             size_bytes: u64::try_from(size)
                 .map_err(|_| KernelError::MissingData(format!("a file size, not {size}")))?,
             partition_values: self.partition_values(row),

@@ -2,6 +2,23 @@
 //!
 //! Pure: Arrow in, Arrow out. An expression means what its dialect means by it, value for value, or it is refused by
 //! the name of the function, operator or type that is not offered.
+//!
+//! In reading order: text becomes a syntax tree (`parse`), names and types are resolved (`bind`, by the `rules` over
+//! `types`) into a typed `tree`, which is evaluated over batches (`eval`, `cast`, `functions`) or written in another
+//! dialect (`print`).
+
+mod bind;
+mod cast;
+mod eval;
+mod functions;
+mod limits;
+mod parse;
+mod rules;
+mod seam;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod types;
 
 use arrow::{
     array::ArrayRef,
@@ -10,6 +27,8 @@ use arrow::{
 };
 
 use crate::engine::{Error, Result};
+use tree::Typed;
+use types::Type;
 
 /// Whose SQL it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +42,7 @@ pub enum Dialect {
 /// An expression that has been understood, over given columns.
 #[derive(Debug, Clone)]
 pub struct Expression {
+    tree: Typed,
     result: Field,
     columns: Vec<usize>,
 }
@@ -32,16 +52,27 @@ impl Expression {
     ///
     /// # Errors
     /// `InvalidArgument` for what is no expression or names no column; `Unsupported`, by name, for what is not offered.
-    pub fn new(sql: &str, _dialect: Dialect, _columns: &Schema) -> Result<Self> {
-        Err(Error::Unsupported(format!("the expression {sql} is not offered")))
+    pub fn new(sql: &str, dialect: Dialect, columns: &Schema) -> Result<Self> {
+        let syntax = parse::parse(sql, dialect)?;
+        let tree = bind::bind(&syntax, dialect, columns)?;
+        let result = tree.ty.field("", tree.nullable);
+        Ok(Self::of(tree, result))
     }
 
     /// The same, its value cast to a column's type as an assignment casts it.
     ///
     /// # Errors
     /// `InvalidArgument` if there is no such cast.
-    pub fn cast_to(self, _target: &Field) -> Result<Self> {
-        Ok(self)
+    pub fn cast_to(self, target: &Field) -> Result<Self> {
+        let ty = Type::of(target).map_err(|name| {
+            Error::InvalidArgument(format!(
+                "column \"{}\" is of type {name}, which expressions do not know",
+                target.name()
+            ))
+        })?;
+        let tree = bind::assign(self.tree, &ty)?;
+        let result = target.clone().with_nullable(tree.nullable);
+        Ok(Self::of(tree, result))
     }
 
     /// The type of its value, in the seam's types, and whether it can be NULL.
@@ -54,11 +85,38 @@ impl Expression {
         &self.columns
     }
 
+    /// It as SQL of a dialect, meaning the same.
+    ///
+    /// # Errors
+    /// `Unsupported`, by name, for what the dialect has no faithful form of.
+    pub fn to_sql(&self, _dialect: Dialect) -> Result<String> {
+        Err(Error::Unsupported("expressions are not offered".to_owned()))
+    }
+
     /// Its value for each row. `rows` has the columns it was bound to.
     ///
     /// # Errors
     /// `InvalidArgument` where the dialect fails on a row (overflow, a cast of text that is no number), with the value.
-    pub fn evaluate(&self, _rows: &RecordBatch) -> Result<ArrayRef> {
-        Err(Error::Unsupported("expressions are not offered".to_owned()))
+    pub fn evaluate(&self, rows: &RecordBatch) -> Result<ArrayRef> {
+        let mut columns = vec![None; rows.num_columns()];
+        for index in &self.columns {
+            let column = rows.columns().get(*index).ok_or_else(|| {
+                Error::InvalidArgument(format!("the rows have no column {index}, which the expression reads"))
+            })?;
+            let ty = Type::of(rows.schema().field(*index)).map_err(|name| {
+                Error::InvalidArgument(format!("column {index} is of type {name}, which expressions do not know"))
+            })?;
+            columns[*index] = Some(seam::adopt(column, &ty)?);
+        }
+        let values = eval::evaluate(&self.tree, &eval::Rows::all(&columns, rows.num_rows()))?;
+        seam::release(&values.expand(rows.num_rows())?, &self.tree.ty, &self.result)
+    }
+
+    fn of(tree: Typed, result: Field) -> Self {
+        let mut columns = Vec::new();
+        tree.columns(&mut columns);
+        columns.sort_unstable();
+        columns.dedup();
+        Self { tree, result, columns }
     }
 }

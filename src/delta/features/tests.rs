@@ -7,7 +7,8 @@ use crate::{
 
 /// What reading (`Err`), or else appending, says of a table.
 fn verdict(protocol: &Value, fields: &Value, configuration: &Value) -> Result<Result<()>> {
-    Ok(definition(protocol, &metadata(fields, configuration))?.check_append("t"))
+    let definition = definition(protocol, &metadata(fields, configuration))?;
+    Ok(definition.check_append("t").and_then(|()| definition.rules("t").map(drop)))
 }
 
 fn of_features(reader: &[&str], writer: &[&str], fields: &Value, configuration: &Value) -> Result<Result<()>> {
@@ -109,11 +110,9 @@ fn writer_features_in_use_are_refused_by_name() {
 
 #[test]
 fn columns_with_rules_are_refused_by_name_at_any_depth() {
-    for (version, feature, key) in [
-        (2, "invariants", "delta.invariants"),
-        (4, "generatedColumns", "delta.generationExpression"),
-        (6, "identityColumns", "delta.identity.start"),
-    ] {
+    for (version, feature, key) in
+        [(4, "generatedColumns", "a generation expression (1)"), (6, "identityColumns", "delta.identity.start")]
+    {
         let fields = with(key, &json!("1"));
         refused(verdict(&protocol(1, version), &fields, &json!({})).unwrap(), "column 'x.y'");
         refused(of_features(&[], &[feature], &fields, &json!({})).unwrap(), key);
@@ -122,7 +121,7 @@ fn columns_with_rules_are_refused_by_name_at_any_depth() {
         of_features(&[], &["appendOnly"], &fields, &json!({})).unwrap().unwrap();
     }
     let default = with("CURRENT_DEFAULT", &json!("1"));
-    refused(of_features(&[], &["allowColumnDefaults"], &default, &json!({})).unwrap(), "CURRENT_DEFAULT");
+    refused(of_features(&[], &["allowColumnDefaults"], &default, &json!({})).unwrap(), "default of column 'x.y' (1)");
 }
 
 #[test]

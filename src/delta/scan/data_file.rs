@@ -111,7 +111,7 @@ impl ParquetFile {
     /// Where a path, in the table's logical names, leads.
     pub(super) fn place(&self, path: &ColumnPath, schema: &TableSchema) -> Place {
         let Some((first, nested)) = path.split_first() else { return Place::Unknown };
-        let Some((index, mut logical)) = schema.logical.column_with_name(first) else { return Place::Unknown };
+        let Some((index, mut logical)) = schema.stored.column_with_name(first) else { return Place::Unknown };
         let mut physical = schema.physical.field(index);
         let Some((mut found, mut leaf)) = find(physical, &self.fields, 0, self.mapping) else { return Place::Missing };
         for name in nested {

@@ -48,7 +48,7 @@ impl<'a> FileBounds<'a> {
 
     /// What the partition values make of a column of a predicate.
     pub(super) fn partition(&self, path: &ColumnPath) -> Known {
-        let Some((index, logical)) = path.first().and_then(|first| self.schema.logical.column_with_name(first)) else {
+        let Some((index, logical)) = path.first().and_then(|first| self.schema.stored.column_with_name(first)) else {
             return Known::Unreadable;
         };
         if !self.schema.partition_columns.contains(&index) {
@@ -88,7 +88,7 @@ impl<'a> Stats<'a> {
 
 impl Bounds for FileBounds<'_> {
     fn column(&self, path: &ColumnPath) -> Option<ColumnBounds> {
-        let (index, logical) = self.schema.logical.column_with_name(path.first()?)?;
+        let (index, logical) = self.schema.stored.column_with_name(path.first()?)?;
         let mut physical = self.schema.physical.field(index);
         if self.schema.partition_columns.contains(&index) {
             return (path.len() == 1).then(|| self.partition_column(physical.name(), logical.data_type()))?;
@@ -242,8 +242,8 @@ mod tests {
             field("s", DataType::Struct(Fields::from(vec![field("x", DataType::Int32)]))),
             field("l", DataType::List(Arc::new(field("element", DataType::Int32)))),
         ]));
-        let physical = Arc::clone(&logical);
-        let schema = TableSchema { logical, physical, partition_columns: vec![], mapping: ColumnMapping::None };
+        let (stored, physical) = (Arc::clone(&logical), Arc::clone(&logical));
+        let schema = TableSchema { logical, stored, physical, partition_columns: vec![], mapping: ColumnMapping::None };
         let path: ColumnPath = path.iter().map(|name| (*name).to_owned()).collect();
         FileBounds::new(&file(stats, None), &schema).column(&path).unwrap_or_default()
     }
@@ -258,6 +258,7 @@ mod tests {
         });
         DataFile {
             path: Path::from("f"),
+            log_path: None,
             size_bytes: 1,
             partition_values: BTreeMap::new(),
             stats_json: Some(stats.into()),

@@ -1,0 +1,135 @@
+use serde_json::json;
+
+use super::*;
+use crate::delta::fixtures::{self, features, field, metadata};
+
+#[tokio::test]
+async fn rows_so_far_are_null_in_a_new_column() {
+    let lake = Lake::new();
+    let table = people(&lake).await;
+    let after = altered(&table, add("age")).await;
+    assert_eq!(
+        (after.version(), rows(after.as_ref()).await),
+        (3, vec!["1 a NULL".into(), "2 NULL NULL".into(), "3 c NULL".into()])
+    );
+    let told = commit(&lake, 3);
+    assert_eq!(kinds(&told), ["commitInfo", "metaData"]);
+    let info = &told[0]["commitInfo"];
+    assert_eq!((&info["operation"], &info["readVersion"]), (&json!("ADD COLUMNS"), &json!(2)));
+    let columns = info["operationParameters"]["columns"].as_str().unwrap();
+    assert!(columns.contains(r#""name":"age""#) && columns.contains(r#""type":"long""#), "{columns}");
+    assert_eq!(after.version(), lake.table("t").newest().await.unwrap().number(), "another process sees it");
+}
+
+#[tokio::test]
+async fn a_renamed_column_keeps_its_values_and_a_dropped_one_never_comes_back() {
+    let lake = Lake::new();
+    let table = people(&lake).await;
+    let renamed = altered(&table, rename("NAME", "full name")).await;
+    assert_eq!(renamed.schema().field(1).name(), "full name");
+    assert_eq!(rows(renamed.as_ref()).await, ["1 a", "2 NULL", "3 c"]);
+    assert_eq!(kinds(&commit(&lake, 3)), ["commitInfo", "protocol", "metaData"]);
+    assert_eq!(commit(&lake, 3)[0]["commitInfo"]["operation"], "RENAME COLUMN");
+    insert(&table, &[(4, Some("d"))]).await;
+    assert_eq!(rows(&newest(&table).await).await, ["1 a", "2 NULL", "3 c", "4 d"]);
+
+    let dropped = altered(&table, drop_column("full name")).await;
+    assert_eq!(rows(dropped.as_ref()).await, ["1", "2", "3", "4"]);
+    assert_eq!(commit(&lake, 5)[0]["commitInfo"]["operation"], "DROP COLUMNS");
+    let text = Field::new("name", DataType::Utf8, true);
+    let again = altered(&table, Alteration::AddColumn { field: text, if_not_exists: false }).await;
+    assert_eq!(rows(again.as_ref()).await, ["1 NULL", "2 NULL", "3 NULL", "4 NULL"]);
+    insert(&table, &[(5, Some("e"))]).await;
+    assert_eq!(rows(&newest(&table).await).await.last().unwrap(), "5 e");
+}
+
+#[tokio::test]
+async fn nothing_to_do_is_no_version() {
+    let lake = Lake::new();
+    let table = people(&lake).await;
+    let id = || "id".to_owned();
+    for nothing in [
+        Alteration::AddColumn { field: long("ID"), if_not_exists: true },
+        Alteration::DropColumn { path: vec!["none".to_owned()], if_exists: true },
+        rename("id", "id"),
+        Alteration::DropNotNull { column: id() },
+    ] {
+        assert_eq!(altered(&table, nothing.clone()).await.version(), 2, "{nothing:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_null_stands_against_not_null_and_is_shown() {
+    let lake = Lake::new();
+    let table = people(&lake).await;
+    let error = refused(&table, not_null("name")).await;
+    assert!(
+        matches!(&error, Error::InvalidArgument(text) if text.contains("'name'") && text.contains("id = 2")),
+        "{error}"
+    );
+    let strict = altered(&table, not_null("ID")).await;
+    assert!(!strict.schema().field(0).is_nullable());
+    assert_eq!(commit(&lake, 3)[0]["commitInfo"]["operation"], "CHANGE COLUMN");
+    assert_eq!(altered(&table, not_null("id")).await.version(), 3, "it is so already");
+    let loose = altered(&table, Alteration::DropNotNull { column: "id".to_owned() }).await;
+    assert!(loose.schema().field(0).is_nullable());
+    let missing = refused(&table, not_null("none")).await;
+    assert!(matches!(missing, Error::NotFound(_)), "{missing}");
+}
+
+/// A file without statistics, or written before the column was there.
+#[tokio::test]
+async fn not_null_looks_where_the_log_says_nothing() {
+    let lake = Lake::new();
+    let table = people(&lake).await;
+    altered(&table, add("age")).await;
+    let error = refused(&table, not_null("age")).await;
+    assert!(matches!(error, Error::InvalidArgument(_)), "{error}");
+    let mut bare = adds(&commit(&lake, 1)).remove(0);
+    bare.stats = None;
+    let remove = json!({ "remove": { "path": bare.path, "dataChange": true, "deletionTimestamp": 1 } });
+    bare.path = bare.path.replace("part-", "copy-");
+    let original = adds(&commit(&lake, 1)).remove(0).path;
+    std::fs::copy(lake.path("t").join(original), lake.path("t").join(&bare.path)).unwrap();
+    lake.write("t", 4, &[remove, json!({ "add": bare })]);
+    let error = refused(&table, not_null("name")).await;
+    assert!(error.to_string().contains("id = 2"), "{error}");
+    altered(&table, not_null("id")).await;
+}
+
+#[tokio::test]
+async fn partition_columns_are_renamed_and_written_on() {
+    let lake = Lake::new();
+    let table = made(&lake, &["name"]).await;
+    let error = refused(&table, drop_column("name")).await;
+    assert!(error.to_string().contains("partitioned"), "{error}");
+    let error = refused(&table, not_null("name")).await;
+    assert!(error.to_string().contains("id = 2"), "{error}");
+    let renamed = altered(&table, rename("name", "who")).await;
+    assert_eq!(rows(renamed.as_ref()).await, ["1 a", "2 NULL", "3 c"]);
+    insert(&table, &[(4, Some("a"))]).await;
+    assert_eq!(rows(&newest(&table).await).await, ["1 a", "2 NULL", "3 c", "4 a"]);
+}
+
+#[tokio::test]
+async fn tables_that_ask_for_more_are_refused_by_the_name_of_it() {
+    let lake = Lake::new();
+    let fields = json!([field("x", json!("long"))]);
+    let time = json!({ "delta.enableInCommitTimestamps": "true" });
+    for (table, feature, properties) in [("a", "inCommitTimestamp", time), ("b", "somethingNew", json!({}))] {
+        lake.write(table, 0, &[features(&[], &[feature]), metadata(&fields, &properties)]);
+        let error = alter(&lake.table(table), &add("y")).await.unwrap_err();
+        assert!(matches!(&error, Error::Unsupported(text) if text.contains(feature)), "{error}");
+    }
+    lake.write(
+        "c",
+        0,
+        &[features(&[], &["rowTracking", "appendOnly"]), metadata(&fields, &json!({ "delta.appendOnly": "true" }))],
+    );
+    alter(&lake.table("c"), &add("y")).await.expect("neither says anything of columns");
+    lake.write("d", 0, &[fixtures::protocol(1, 8), metadata(&fields, &json!({}))]);
+    let error = alter(&lake.table("d"), &add("y")).await.unwrap_err();
+    assert!(matches!(&error, Error::Unsupported(text) if text.contains("writer version 8")), "{error}");
+    let error = alter(&lake.table("none"), &add("y")).await.unwrap_err();
+    assert!(matches!(error, Error::NotFound(_)), "{error}");
+}

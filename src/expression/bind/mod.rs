@@ -1,0 +1,206 @@
+//! Names and types: a syntax tree becomes a typed one, or is refused by the name of what is not offered.
+
+mod call;
+mod literal;
+mod name;
+mod operator;
+mod special;
+mod sql_type;
+
+use arrow::datatypes::Schema;
+use sqlparser::ast::{CastKind, Expr};
+
+use super::{
+    Dialect,
+    cast::{self, Mode, Offer, shorten},
+    limits::{DEPTH_MAX, LIST_MAX},
+    rules,
+    tree::{Comparison, Node, Typed},
+    types::Type,
+};
+use crate::engine::{Error, Result};
+
+/// Understands a syntax tree over columns of the seam.
+pub(super) fn bind(syntax: &Expr, dialect: Dialect, columns: &Schema) -> Result<Typed> {
+    Binder { dialect, columns, depth: 0 }.bind(syntax)
+}
+
+/// Casts as an assignment to a column does: whatever CAST can.
+pub(super) fn assign(input: Typed, ty: &Type) -> Result<Typed> {
+    match cast::offer(&input.ty, ty) {
+        Offer::No => Err(Error::InvalidArgument(format!("there is no cast from {} to {ty}", input.ty))),
+        _ => Ok(convert(input, ty)),
+    }
+}
+
+/// An implicit cast, which is one that is offered. Literals are cast here and now if they can be.
+fn convert(input: Typed, ty: &Type) -> Typed {
+    if input.ty == *ty {
+        return input;
+    }
+    if let Node::Literal(value) = &input.node
+        && let Ok(value) = cast::cast(value, &input.ty, ty, Mode::Strict)
+    {
+        return Typed::literal(value, ty.clone());
+    }
+    cast_node(input, ty, false, true)
+}
+
+fn cast_node(input: Typed, ty: &Type, lenient: bool, implicit: bool) -> Typed {
+    let partial = cast::offer(&input.ty, ty) == Offer::Partial;
+    Typed {
+        ty: ty.clone(),
+        nullable: input.nullable || lenient && partial,
+        fails: input.fails || partial && !lenient,
+        node: Node::Cast { input: Box::new(input), lenient, implicit },
+    }
+}
+
+struct Binder<'a> {
+    dialect: Dialect,
+    columns: &'a Schema,
+    depth: usize,
+}
+
+impl Binder<'_> {
+    fn bind(&mut self, syntax: &Expr) -> Result<Typed> {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            return Err(Error::InvalidArgument(format!("an expression is more than {DEPTH_MAX} operations deep")));
+        }
+        let bound = self.bind_one(syntax);
+        self.depth -= 1;
+        bound
+    }
+
+    fn bind_one(&mut self, syntax: &Expr) -> Result<Typed> {
+        match syntax {
+            Expr::Nested(inner) => self.bind(inner),
+            Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::CompoundFieldAccess { .. } => self.name(syntax),
+            Expr::Value(value) => self.literal(&value.value),
+            Expr::TypedString(typed) => self.typed_string(typed),
+            Expr::Interval(interval) => self.interval(interval),
+            Expr::BinaryOp { left, op, right } => self.binary(left, op, right),
+            Expr::UnaryOp { op, expr } => self.unary(op, expr),
+            Expr::IsNull(inner) | Expr::IsUnknown(inner) => self.is_null(inner),
+            Expr::IsNotNull(inner) | Expr::IsNotUnknown(inner) => Ok(not(self.is_null(inner)?)),
+            Expr::IsTrue(inner) => self.is_truth(inner, true, Comparison::NotDistinct),
+            Expr::IsFalse(inner) => self.is_truth(inner, false, Comparison::NotDistinct),
+            Expr::IsNotTrue(inner) => self.is_truth(inner, true, Comparison::Distinct),
+            Expr::IsNotFalse(inner) => self.is_truth(inner, false, Comparison::Distinct),
+            Expr::IsDistinctFrom(left, right) => self.compare(Comparison::Distinct, left, right),
+            Expr::IsNotDistinctFrom(left, right) => self.compare(Comparison::NotDistinct, left, right),
+            Expr::InList { expr, list, negated } => self.within(expr, list, *negated),
+            Expr::Between { expr, negated, low, high } => self.between(expr, low, high, *negated),
+            Expr::Like { negated, any: false, expr, pattern, escape_char } => {
+                self.like(expr, pattern, escape_char.as_ref(), false, *negated)
+            }
+            Expr::ILike { negated, any: false, expr, pattern, escape_char } => {
+                self.like(expr, pattern, escape_char.as_ref(), true, *negated)
+            }
+            Expr::Case { operand, conditions, else_result, .. } => {
+                self.case(operand.as_deref(), conditions, else_result.as_deref())
+            }
+            Expr::Cast { kind, expr, data_type, array: false, format: None } => {
+                let ty = self.sql_type(data_type)?;
+                let input = self.bind(expr)?;
+                self.cast(input, &ty, matches!(kind, CastKind::TryCast | CastKind::SafeCast))
+            }
+            Expr::Function(function) => self.function(function),
+            Expr::Extract { .. }
+            | Expr::Ceil { .. }
+            | Expr::Floor { .. }
+            | Expr::Position { .. }
+            | Expr::Substring { .. }
+            | Expr::Trim { .. } => self.keyword_function(syntax),
+            Expr::Array(array) => self.array(&array.elem),
+            Expr::Tuple(_) => Err(unsupported("a row of values")),
+            Expr::Dictionary(fields) if self.dialect == Dialect::DuckDb => {
+                check_list(fields.len())?;
+                let fields = fields.iter().map(|field| Ok((field.key.value.clone(), self.bind(&field.value)?)));
+                special::struct_pack(fields.collect::<Result<_>>()?)
+            }
+            Expr::Dictionary(_) | Expr::Struct { .. } => Err(unsupported("a struct of values")),
+            Expr::Map(_) => Err(unsupported("a map of values")),
+            Expr::AtTimeZone { .. } => Err(unsupported("AT TIME ZONE")),
+            Expr::Collate { .. } => Err(unsupported("COLLATE")),
+            Expr::SimilarTo { .. } => Err(unsupported("SIMILAR TO")),
+            Expr::RLike { .. } => Err(unsupported("RLIKE")),
+            Expr::AnyOp { .. } | Expr::AllOp { .. } | Expr::Like { .. } | Expr::ILike { .. } => {
+                Err(unsupported("ANY and ALL"))
+            }
+            Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. } => Err(unsupported("a subquery")),
+            Expr::Lambda(_) => Err(unsupported("a lambda")),
+            other => {
+                Err(Error::Unsupported(format!("\"{}\" is not offered in expressions", shorten(&other.to_string()))))
+            }
+        }
+    }
+
+    /// CAST and TRY_CAST.
+    fn cast(&self, input: Typed, ty: &Type, lenient: bool) -> Result<Typed> {
+        if input.ty == *ty {
+            return Ok(input);
+        }
+        match cast::offer(&input.ty, ty) {
+            Offer::No => {
+                Err(Error::Unsupported(format!("a cast from {} to {ty} is not offered in expressions", input.ty)))
+            }
+            _ => Ok(cast_node(input, ty, lenient, false)),
+        }
+    }
+
+    /// A value that must be BOOLEAN.
+    fn truth(&mut self, syntax: &Expr) -> Result<Typed> {
+        let input = self.bind(syntax)?;
+        truth(input)
+    }
+}
+
+fn truth(input: Typed) -> Result<Typed> {
+    if cast::offer(&input.ty, &Type::Boolean) == Offer::No {
+        return Err(Error::InvalidArgument(format!("a value of type {} is no condition", input.ty)));
+    }
+    Ok(convert(input, &Type::Boolean))
+}
+
+fn not(input: Typed) -> Typed {
+    let (nullable, fails) = (input.nullable, input.fails);
+    Typed { node: Node::Not(Box::new(input)), ty: Type::Boolean, nullable, fails }
+}
+
+/// Casts several values to the type they share.
+fn unify(inputs: Vec<Typed>, where_: &str) -> Result<Vec<Typed>> {
+    let mut shared = match inputs.first() {
+        Some(first) => first.operand(),
+        None => return Ok(inputs),
+    };
+    for input in &inputs[1..] {
+        let ty = rules::common(&shared, &input.operand()).ok_or_else(|| mixed(&shared.ty, &input.ty, where_))?;
+        shared = ty.into();
+    }
+    inputs.into_iter().map(|input| implicit(input, &shared.ty, where_)).collect()
+}
+
+/// A cast nobody wrote; between types that share one it is nearly always offered.
+fn implicit(input: Typed, ty: &Type, where_: &str) -> Result<Typed> {
+    match cast::offer(&input.ty, ty) {
+        Offer::No => Err(mixed(&input.ty, ty, where_)),
+        _ => Ok(convert(input, ty)),
+    }
+}
+
+fn mixed(left: &Type, right: &Type, where_: &str) -> Error {
+    Error::InvalidArgument(format!("values of type {left} and {right} do not mix in {where_}: cast one explicitly"))
+}
+
+fn unsupported(what: &str) -> Error {
+    Error::Unsupported(format!("{what} is not offered in expressions"))
+}
+
+fn check_list(length: usize) -> Result<()> {
+    if length > LIST_MAX {
+        return Err(Error::InvalidArgument(format!("a list has {length} values, the most is {LIST_MAX}")));
+    }
+    Ok(())
+}

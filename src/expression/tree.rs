@@ -1,0 +1,146 @@
+//! The typed tree of an expression: every name resolved, every cast in place.
+
+use arrow::array::ArrayRef;
+
+use super::{
+    functions::Function,
+    rules::{Literal, Operand},
+    types::Type,
+};
+
+/// An expression of a known type.
+#[derive(Debug, Clone)]
+pub(super) struct Typed {
+    pub(super) node: Node,
+    pub(super) ty: Type,
+    pub(super) nullable: bool,
+    /// Whether some row can fail.
+    pub(super) fails: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Node {
+    Column {
+        index: usize,
+        name: String,
+    },
+    /// One row, in the memory form of its type.
+    Literal(ArrayRef),
+    Cast {
+        input: Box<Typed>,
+        /// TRY_CAST: NULL instead of a failure.
+        lenient: bool,
+        /// Nobody wrote it.
+        implicit: bool,
+    },
+    /// Both sides are of one type.
+    Compare(Comparison, Box<Typed>, Box<Typed>),
+    And(Vec<Typed>),
+    Or(Vec<Typed>),
+    Not(Box<Typed>),
+    IsNull(Box<Typed>),
+    /// Conditions and values, and the value of the rest.
+    Case(Vec<(Typed, Typed)>, Box<Typed>),
+    Coalesce(Vec<Typed>),
+    /// All are of one type.
+    In(Box<Typed>, Vec<Typed>),
+    Call(&'static Function, Vec<Typed>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Comparison {
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    Distinct,
+    NotDistinct,
+}
+
+impl Comparison {
+    pub(super) const fn is_equality(self) -> bool {
+        matches!(self, Self::Equal | Self::NotEqual | Self::Distinct | Self::NotDistinct)
+    }
+
+    pub(super) const fn symbol(self) -> &'static str {
+        match self {
+            Self::Equal => "=",
+            Self::NotEqual => "<>",
+            Self::Less => "<",
+            Self::LessOrEqual => "<=",
+            Self::Greater => ">",
+            Self::GreaterOrEqual => ">=",
+            Self::Distinct => "IS DISTINCT FROM",
+            Self::NotDistinct => "IS NOT DISTINCT FROM",
+        }
+    }
+}
+
+impl Typed {
+    pub(super) fn literal(value: ArrayRef, ty: Type) -> Self {
+        let nullable = value.is_null(0);
+        Self { node: Node::Literal(value), ty, nullable, fails: false }
+    }
+
+    /// How willing it is to become another type.
+    pub(super) fn operand(&self) -> Operand {
+        let literal = match &self.node {
+            Node::Literal(value) if value.is_null(0) => None,
+            Node::Literal(_) if self.ty == Type::Varchar => Some(Literal::Text),
+            Node::Literal(value) if self.ty.is_integer() => super::eval::integer(value, &self.ty).map(Literal::Integer),
+            _ => None,
+        };
+        Operand { ty: self.ty.clone(), literal }
+    }
+
+    /// Whether it is the literal 2^127, one past HUGEINT.
+    pub(super) fn is_two_to_the_127(&self) -> bool {
+        use arrow::{array::AsArray, datatypes::Decimal256Type};
+        match &self.node {
+            Node::Literal(value) if self.ty == Type::UHugeInt => {
+                value.as_primitive::<Decimal256Type>().value(0).to_parts() == (1 << 127, 0)
+            }
+            _ => false,
+        }
+    }
+
+    /// The text of a literal that is text.
+    pub(super) fn text(&self) -> Option<&str> {
+        use arrow::array::{Array, AsArray};
+        match &self.node {
+            Node::Literal(value) if self.ty == Type::Varchar && value.is_valid(0) => {
+                Some(value.as_string::<i32>().value(0))
+            }
+            _ => None,
+        }
+    }
+
+    /// Indexes of the columns it reads.
+    pub(super) fn columns(&self, found: &mut Vec<usize>) {
+        match &self.node {
+            Node::Column { index, .. } => found.push(*index),
+            Node::Literal(_) => {}
+            Node::Cast { input, .. } | Node::Not(input) | Node::IsNull(input) => input.columns(found),
+            Node::Compare(_, left, right) => {
+                left.columns(found);
+                right.columns(found);
+            }
+            Node::And(inputs) | Node::Or(inputs) | Node::Coalesce(inputs) | Node::Call(_, inputs) => {
+                inputs.iter().for_each(|input| input.columns(found));
+            }
+            Node::Case(branches, otherwise) => {
+                for (condition, value) in branches {
+                    condition.columns(found);
+                    value.columns(found);
+                }
+                otherwise.columns(found);
+            }
+            Node::In(value, list) => {
+                value.columns(found);
+                list.iter().for_each(|input| input.columns(found));
+            }
+        }
+    }
+}
