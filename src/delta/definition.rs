@@ -91,7 +91,7 @@ impl Definition {
     /// # Errors
     /// `Unsupported`, by name, if a rule cannot be followed.
     pub(crate) fn rules(&self, table: &str) -> Result<Rules> {
-        Rules::try_new(table, &self.config, &self.schema.logical)
+        Rules::try_new(table, &self.config, &self.schema)
     }
 
     /// What is noted of each column.

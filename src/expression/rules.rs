@@ -271,10 +271,11 @@ fn unrelated(left: &Type, right: &Type) -> Option<Type> {
         (Type::Boolean, other) | (other, Type::Boolean) if other.is_integer() => Some(other.clone()),
         (signed, unsigned) | (unsigned, signed) if signed.is_signed() && unsigned.is_unsigned() => {
             Some(match (signed, unsigned) {
-                (Type::HugeInt, _) | (_, Type::UHugeInt) => Type::Double,
+                (Type::HugeInt, _) => Type::Double,
                 (Type::BigInt, _) | (_, Type::UBigInt) => Type::HugeInt,
                 (Type::Integer, _) | (_, Type::UInteger) => Type::BigInt,
                 (Type::SmallInt, _) | (_, Type::USmallInt) => Type::Integer,
+                // UHUGEINT too: what does not fit fails.
                 _ => Type::SmallInt,
             })
         }

@@ -95,6 +95,17 @@ impl Typed {
         Operand { ty: self.ty.clone(), literal }
     }
 
+    /// Whether it is the literal 2^127, one past HUGEINT.
+    pub(super) fn is_two_to_the_127(&self) -> bool {
+        use arrow::{array::AsArray, datatypes::Decimal256Type};
+        match &self.node {
+            Node::Literal(value) if self.ty == Type::UHugeInt => {
+                value.as_primitive::<Decimal256Type>().value(0).to_parts() == (1 << 127, 0)
+            }
+            _ => false,
+        }
+    }
+
     /// The text of a literal that is text.
     pub(super) fn text(&self) -> Option<&str> {
         use arrow::array::{Array, AsArray};

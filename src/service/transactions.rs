@@ -303,32 +303,4 @@ impl FreshTables {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn table(name: &str) -> TableName {
-        TableName::new("lake", "s", name)
-    }
-
-    #[test]
-    fn a_table_is_fresh_for_its_session_until_the_next_transaction() {
-        let fresh = FreshTables::new();
-        fresh.made("a", table("t"));
-        assert!(!fresh.take("b", &table("t")), "another session's");
-        assert!(!fresh.take("a", &table("u")), "another table");
-        assert!(fresh.take("a", &table("t")));
-        assert!(!fresh.take("a", &table("t")), "once");
-        fresh.made("a", table("t"));
-        fresh.settled("a");
-        assert!(!fresh.take("a", &table("t")), "a later transaction");
-    }
-
-    #[test]
-    fn a_transaction_nobody_began_is_refused() {
-        let transactions = Transactions::new();
-        let error = transactions.pinned("nope", &table("t")).err().expect("refused");
-        assert!(matches!(error, Error::FailedPrecondition(_)), "{error}");
-        let id = transactions.begin(None);
-        assert!(transactions.pinned(&id, &table("t")).expect("known").is_none());
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 //!
 //! - `draft`, `columns`, `references`, `protocol`: from one definition to the next, in the log's own words.
 //! - `plan`: what a change does to a version: to its definition, and what it asks of its rows.
+//! - `widened`: structs that get more fields.
 //! - `default`: a default as the log keeps it.
 //! - `check`: whether every row so far keeps a new rule.
 //! - `rewrite`: all rows written again, for another type of a column.
@@ -17,6 +18,7 @@ mod plan;
 mod protocol;
 mod references;
 mod rewrite;
+mod widened;
 
 use std::sync::Arc;
 

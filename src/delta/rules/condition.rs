@@ -28,6 +28,7 @@ enum Test {
     Length { column: usize, characters_max: u64 },
 }
 
+/// Bound to `columns` as they are stored.
 pub(super) fn all(table: &str, written: &Written, columns: &Schema) -> Result<Vec<Condition>> {
     let checks = written.checks.iter().map(|(name, sql)| (format!("CHECK constraint '{name}' ({sql})"), sql));
     let invariants = written.invariants.iter();
@@ -62,18 +63,24 @@ impl Condition {
         format!("{} of table '{table}'", self.what)
     }
 
-    pub(super) fn first_violation(&self, table: &str, rows: &RecordBatch) -> Result<Option<Violation>> {
+    /// The columns it looks at.
+    pub(super) fn columns(&self) -> Vec<usize> {
         match &self.test {
+            Test::IsTrue(expression) => expression.columns().to_vec(),
+            Test::Length { column, .. } => vec![*column],
+        }
+    }
+
+    /// `rows` is as stored.
+    pub(super) fn first_violation(&self, table: &str, rows: &RecordBatch) -> Result<Option<Violation>> {
+        let row = match &self.test {
             Test::IsTrue(expression) => {
                 let values = expression.evaluate(rows).map_err(|error| failed(&self.name_in(table), error))?;
-                let row = values.as_boolean_opt().and_then(first_not_true);
-                Ok(row.map(|row| Violation { row, columns: expression.columns().to_vec() }))
+                values.as_boolean_opt().and_then(first_not_true)
             }
-            Test::Length { column, characters_max } => {
-                let row = first_longer(rows.column(*column), *characters_max);
-                Ok(row.map(|row| Violation { row, columns: vec![*column] }))
-            }
-        }
+            Test::Length { column, characters_max } => first_longer(rows.column(*column), *characters_max),
+        };
+        Ok(row.map(|row| Violation { row, columns: self.columns() }))
     }
 }
 

@@ -1,11 +1,9 @@
 //! Columns whose values follow from others.
 
-use std::sync::Arc;
-
 use arrow::{
     array::{Array, ArrayRef, AsArray, make_comparator},
-    compute::{SortOptions, is_null, kernels::zip::zip},
-    datatypes::{DataType, Float32Type, Float64Type, Schema},
+    compute::{SortOptions, cast, is_null, kernels::zip::zip},
+    datatypes::{DataType, Float32Type, Float64Type},
     error::ArrowError,
     record_batch::RecordBatch,
 };
@@ -17,6 +15,7 @@ use super::{
     written::Written,
 };
 use crate::{
+    delta::{duckdb_types::is_stored_as_is, schema::TableSchema},
     engine::{Error, Result},
     expression::{Dialect, Expression},
 };
@@ -30,60 +29,70 @@ pub(super) struct Generated {
     expression: Expression,
 }
 
-pub(super) fn all(table: &str, written: &Written, columns: &Schema) -> Result<Vec<Generated>> {
-    let is_generated = |column: &usize| written.generated.iter().any(|(generated, _)| generated == column);
+/// Bound to the columns as they are stored.
+pub(super) fn all(table: &str, written: &Written, schema: &TableSchema) -> Result<Vec<Generated>> {
     let generated = written.generated.iter().map(|(column, sql)| {
-        let field = columns.field(*column);
-        let what = format!("generated column '{}' ({sql})", field.name());
-        let expression = Expression::new(sql, Dialect::Spark, columns).and_then(|value| value.cast_to(field));
-        let expression = expression.map_err(|error| not_followed(&what, table, &error))?;
-        // Delta has none; one would have to be filled before the other.
-        match expression.columns().iter().find(|column| is_generated(column)) {
-            None => Ok(Generated { column: *column, what, expression }),
-            Some(source) => {
-                let reason = format!("it follows from '{}', which is generated itself", columns.field(*source).name());
-                Err(not_followed(&what, table, &Error::Unsupported(reason)))
-            }
-        }
+        let what = format!("generated column '{}' ({sql})", schema.stored.field(*column).name());
+        let refused = |error: &Error| not_followed(&what, table, error);
+        let expression = expression(*column, sql, written, schema).map_err(|error| refused(&error))?;
+        Ok(Generated { column: *column, what, expression })
     });
     generated.collect()
 }
 
+fn expression(column: usize, sql: &str, written: &Written, schema: &TableSchema) -> Result<Expression> {
+    let field = schema.stored.field(column);
+    if !is_stored_as_is(schema.logical.field(column)) {
+        return Err(Error::Unsupported(format!("its values are stored as {}", field.data_type())));
+    }
+    let value = Expression::new(sql, Dialect::Spark, &schema.stored)?.cast_to(field)?;
+    // Delta has none; one would have to be filled before the other.
+    let is_generated = |column: &usize| written.generated.iter().any(|(generated, _)| generated == column);
+    match value.columns().iter().find(|column| is_generated(column)) {
+        None => Ok(value),
+        Some(source) => {
+            let source = schema.stored.field(*source).name();
+            Err(Error::Unsupported(format!("it follows from '{source}', which is generated itself")))
+        }
+    }
+}
+
 impl Generated {
-    /// The rows with this column's NULLs replaced by its values; `None` if that changes nothing. What is given must
-    /// be the value (PROTOCOL.md, "Generated Columns").
-    pub(super) fn fill(&self, table: &str, rows: &RecordBatch) -> Result<Option<RecordBatch>> {
-        let of_table = || format!("{} of table '{table}'", self.what);
-        let wanted = self.expression.evaluate(rows).map_err(|error| failed(&of_table(), error))?;
-        let given = rows.column(self.column);
-        if given.null_count() == given.len() {
-            return self.replaced(rows, wanted).map(Some);
-        }
-        let internal = |error| Error::internal(format!("could not fill the {}", of_table()), error);
-        let filled = if given.null_count() == 0 {
-            Arc::clone(given)
-        } else {
-            // Two arrays of one type may differ in the names of nested fields.
-            let wanted = arrow::compute::cast(&wanted, given.data_type()).map_err(internal)?;
-            zip(&is_null(given).map_err(internal)?, &wanted, given).map_err(internal)?
-        };
-        if let Some(row) = first_difference(&filled, &wanted).map_err(internal)? {
-            let columns = [&[self.column], self.expression.columns()].concat();
-            return Err(violated(&of_table(), rows, &Violation { row, columns }));
-        }
-        if given.null_count() == 0 { Ok(None) } else { self.replaced(rows, filled).map(Some) }
+    pub(super) fn index(&self) -> usize {
+        self.column
     }
 
-    fn replaced(&self, rows: &RecordBatch, values: ArrayRef) -> Result<RecordBatch> {
-        let mut columns = rows.columns().to_vec();
-        let mut fields: Vec<_> = rows.schema().fields().iter().cloned().collect();
-        fields[self.column] = Arc::new(
-            fields[self.column].as_ref().clone().with_data_type(values.data_type().clone()).with_nullable(true),
-        );
-        columns[self.column] = values;
-        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
-            .map_err(|error| Error::internal(format!("could not fill the {}", self.what), error))
+    /// The columns it looks at, its own among them.
+    pub(super) fn columns(&self) -> impl Iterator<Item = usize> {
+        [self.column].into_iter().chain(self.expression.columns().iter().copied())
     }
+
+    /// This column with its NULLs replaced by its values; `None` if that changes nothing. What is given must be the
+    /// value (PROTOCOL.md, "Generated Columns"). `stored` has `rows` as they are stored.
+    pub(super) fn fill(&self, table: &str, stored: &RecordBatch, rows: &RecordBatch) -> Result<Option<ArrayRef>> {
+        let of_table = || format!("{} of table '{table}'", self.what);
+        let wanted = self.expression.evaluate(stored).map_err(|error| failed(&of_table(), error))?;
+        let given = rows.column(self.column);
+        if given.null_count() == given.len() {
+            return Ok(Some(wanted));
+        }
+        let internal = |error| Error::internal(format!("could not fill the {}", of_table()), error);
+        let filled = match given.null_count() {
+            0 => None,
+            _ => Some(filled(given, &wanted).map_err(internal)?),
+        };
+        if let Some(row) = first_difference(filled.as_ref().unwrap_or(given), &wanted).map_err(internal)? {
+            let columns = self.columns().collect::<Vec<_>>();
+            return Err(violated(&of_table(), rows, &Violation { row, columns }));
+        }
+        Ok(filled)
+    }
+}
+
+fn filled(given: &ArrayRef, wanted: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    // Two arrays of one type may differ in the names of nested fields.
+    let wanted = cast(wanted, given.data_type())?;
+    zip(&is_null(given)?, &wanted, given)
 }
 
 /// The first row in which the two are not `<=>` equal, as Spark has it: NULL is NULL, NaN is NaN, -0.0 is 0.0.

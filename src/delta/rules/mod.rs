@@ -2,6 +2,7 @@
 //! and the lengths of CHAR and VARCHAR. One entry point for every write path: [`Rules::apply`].
 //!
 //! - `written`: the rules' texts in protocol, properties and schema.
+//! - `stored`: rows as those texts see them.
 //! - `generated`, `not_null`, `condition`: each kind of rule.
 //! - `defaults`, `moment`: what a column is when a statement leaves it out; DuckDB fills them in, so no row tells.
 //! - `new`: rules that DuckDB states, as the log keeps them.
@@ -15,26 +16,39 @@ mod moment;
 mod new;
 mod not_null;
 mod row;
+mod stored;
 mod written;
-
-use std::borrow::Cow;
 
 use arrow::{datatypes::SchemaRef, record_batch::RecordBatch};
 use delta_kernel::table_configuration::TableConfiguration;
 
-use self::{condition::Condition, generated::Generated, written::Written};
+use self::{
+    condition::Condition,
+    generated::Generated,
+    stored::{StoredColumns, replaced},
+    written::Written,
+};
+use super::schema::TableSchema;
 use crate::engine::{Error, Result};
 
 pub(crate) use self::{
     defaults::{check_defaults, column_notes},
-    new::{CHECK_PREFIX, check_name, check_text},
+    new::{CHECK_PREFIX, check_name, check_text, default_text},
 };
 
 /// The rules of one version of a table.
 #[derive(Debug)]
 pub(crate) struct Rules {
     table: String,
+    /// The columns of the seam.
     columns: SchemaRef,
+    texts: Option<Texts>,
+}
+
+/// The rules that have a text.
+#[derive(Debug)]
+struct Texts {
+    stored: StoredColumns,
     generated: Vec<Generated>,
     conditions: Vec<Condition>,
 }
@@ -48,50 +62,53 @@ struct Violation {
 }
 
 impl Rules {
-    /// The rules of a table's `columns`, which are the seam's.
-    ///
     /// # Errors
     /// `Unsupported`, by the rule's name and text, if it cannot be followed.
-    pub(crate) fn try_new(table: &str, config: &TableConfiguration, columns: &SchemaRef) -> Result<Self> {
+    pub(crate) fn try_new(table: &str, config: &TableConfiguration, schema: &TableSchema) -> Result<Self> {
         let written = Written::of(table, config)?;
-        Ok(Self {
-            generated: generated::all(table, &written, columns)?,
-            conditions: condition::all(table, &written, columns)?,
-            ..Self::not_null(table, columns)
-        })
+        let generated = generated::all(table, &written, schema)?;
+        let conditions = condition::all(table, &written, &schema.stored)?;
+        if generated.is_empty() && conditions.is_empty() {
+            return Ok(Self::not_null(table, &schema.logical));
+        }
+        let read = generated.iter().flat_map(Generated::columns);
+        let stored = StoredColumns::new(schema, read.chain(conditions.iter().flat_map(Condition::columns)));
+        Ok(Self { texts: Some(Texts { stored, generated, conditions }), ..Self::not_null(table, &schema.logical) })
     }
 
     /// Of columns that know no other rule than NOT NULL.
     pub(crate) fn not_null(table: &str, columns: &SchemaRef) -> Self {
-        Self { table: table.to_owned(), columns: columns.clone(), generated: Vec::new(), conditions: Vec::new() }
+        Self { table: table.to_owned(), columns: columns.clone(), texts: None }
     }
 
     /// The rows as they are to be written: generated columns that are NULL get their values. `rows` has the table's
-    /// columns, in order, by name and type; what it says of nulls is not believed.
+    /// columns, in order, by name and type; what its schema says of nulls is not believed.
     ///
     /// # Errors
     /// `InvalidArgument` if a row breaks a rule; the text names rule and row.
     pub(crate) fn apply(&self, rows: &RecordBatch) -> Result<RecordBatch> {
-        let mut filled = Cow::Borrowed(rows);
-        for column in &self.generated {
-            if let Some(with_values) = column.fill(&self.table, &filled)? {
-                filled = Cow::Owned(with_values);
+        let mut rows = rows.clone();
+        let Some(texts) = &self.texts else { return self.refuse_nulls(&rows).map(|()| rows) };
+        let mut stored = texts.stored.of(&rows)?;
+        for column in &texts.generated {
+            if let Some(values) = column.fill(&self.table, &stored, &rows)? {
+                stored = replaced(&stored, column.index(), values.clone())?;
+                rows = replaced(&rows, column.index(), values)?;
             }
         }
-        if let Some(null) = not_null::first_null(&filled, &self.columns) {
-            let what = format!("column '{}' of table '{}' is NOT NULL, which", null.path, self.table);
-            return Err(self.violated(&what, &filled, &null.violation));
-        }
-        for condition in &self.conditions {
-            if let Some(violation) = condition.first_violation(&self.table, &filled)? {
-                return Err(self.violated(&condition.name_in(&self.table), &filled, &violation));
+        self.refuse_nulls(&rows)?;
+        for condition in &texts.conditions {
+            if let Some(violation) = condition.first_violation(&self.table, &stored)? {
+                return Err(violated(&condition.name_in(&self.table), &rows, &violation));
             }
         }
-        Ok(filled.into_owned())
+        Ok(rows)
     }
 
-    fn violated(&self, what: &str, rows: &RecordBatch, violation: &Violation) -> Error {
-        violated(what, rows, violation)
+    fn refuse_nulls(&self, rows: &RecordBatch) -> Result<()> {
+        let Some(null) = not_null::first_null(rows, &self.columns) else { return Ok(()) };
+        let what = format!("column '{}' of table '{}' is NOT NULL, which", null.path, self.table);
+        Err(violated(&what, rows, &null.violation))
     }
 }
 

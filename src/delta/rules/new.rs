@@ -1,12 +1,13 @@
 //! Rules that DuckDB states, as the log keeps them.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use arrow::datatypes::{DataType, Field, Schema};
 
 use super::moment::Moment;
 use crate::{
-    engine::{Error, Result},
+    delta::duckdb_types::{Kind, is_stored_as_is},
+    engine::{Error, Extension, Result},
     expression::{Dialect, Expression},
 };
 
@@ -20,21 +21,46 @@ pub(crate) const CHECK_PREFIX: &str = "delta.constraints.";
 /// that other writers understand.
 pub(crate) fn check_text(sql: &str, columns: &Schema) -> Result<String> {
     let refused = |reason: &str| format!("CHECK ({sql}) cannot be kept: {reason}");
-    let with_text = |error| match error {
+    faithful_text(sql, columns).map_err(|error| match error {
         Error::InvalidArgument(reason) => Error::InvalidArgument(refused(&reason)),
         Error::Unsupported(reason) => Error::Unsupported(refused(&reason)),
         other => other,
-    };
-    let check = Expression::new(sql, Dialect::DuckDb, columns).map_err(with_text)?;
+    })
+}
+
+fn faithful_text(sql: &str, columns: &Schema) -> Result<String> {
+    let check = Expression::new(sql, Dialect::DuckDb, columns)?;
     if check.result().data_type() != &DataType::Boolean {
-        let reason = "it is no condition; compare, as in (x) <> 0";
-        return Err(Error::InvalidArgument(refused(reason)));
+        return Err(Error::InvalidArgument("it is no condition; compare, as in (x) <> 0".to_owned()));
     }
-    let text = check.to_sql(Dialect::Spark).map_err(with_text)?;
+    let text = check.to_sql(Dialect::Spark)?;
     // Delta's CHECK wants true where SQL's is content with NULL.
     let text = if check.result().is_nullable() { format!("({text}) IS NOT FALSE") } else { text };
-    Expression::new(&text, Dialect::Spark, columns).map_err(with_text)?;
+    Expression::new(&text, Dialect::Spark, &seen_by_others(columns, check.columns())?)?;
     Ok(text)
+}
+
+/// The columns as they are stored, if those that are `read` mean the same there.
+fn seen_by_others(columns: &Schema, read: &[usize]) -> Result<Schema> {
+    let seen = columns.fields().iter().enumerate().map(|(index, field)| {
+        if !read.contains(&index) || is_stored_as_is(field) {
+            return Ok(field.clone());
+        }
+        match Kind::of(field) {
+            Some(
+                kind @ (Kind::UTinyInt
+                | Kind::USmallInt
+                | Kind::UInteger
+                | Kind::UBigInt
+                | Kind::Extension(Extension::Json)),
+            ) => Ok(Arc::new(Field::new(field.name(), kind.stored(), field.is_nullable()))),
+            _ => Err(Error::Unsupported(format!(
+                "other writers see the values of column '{}' in another form, so that they would not mean the same by it",
+                field.name()
+            ))),
+        }
+    });
+    Ok(Schema::new(seen.collect::<Result<Vec<_>>>()?))
 }
 
 /// A column's default as its metadata's `CURRENT_DEFAULT`. `sql` is DuckDB's.
@@ -42,7 +68,6 @@ pub(crate) fn check_text(sql: &str, columns: &Schema) -> Result<String> {
 /// # Errors
 /// `InvalidArgument` for what is no value of the column's type; `Unsupported`, by name, for what Spark has no faithful
 /// form of.
-#[allow(dead_code, reason = "the way in of ALTER TABLE ... SET DEFAULT")]
 pub(crate) fn default_text(sql: &str, column: &Field) -> Result<String> {
     if let Some(moment) = Moment::of(sql, Dialect::DuckDb) {
         return moment.to_sql(Dialect::Spark, column);

@@ -5,12 +5,12 @@ use sqlparser::ast::{
     TrimWhereField,
 };
 
-use super::{Binder, check_list, implicit, is_null_literal, literal, unsupported};
+use super::{Binder, check_list, implicit, literal, unsupported};
 use crate::{
     engine::{Error, Result},
     expression::{
         Dialect,
-        functions::{self, Overload, Returns},
+        functions::{self, Overload, Part, Returns},
         rules::{self, Literal, Operand, Parameter},
         tree::{Node, Typed},
         types::Type,
@@ -20,11 +20,30 @@ use crate::{
 impl Binder<'_> {
     pub(super) fn function(&mut self, syntax: &Syntax) -> Result<Typed> {
         let name = self.function_name(syntax)?;
+        if name == "struct_pack" && self.dialect == Dialect::DuckDb {
+            return self.struct_pack(syntax);
+        }
         let arguments = arguments(syntax, &name)?;
         check_list(arguments.len())?;
         // A call by name, so that what is not offered is told before its arguments are.
         let arguments = arguments.into_iter().map(|argument| self.bind(argument)).collect::<Result<Vec<_>>>()?;
         self.call(&name, arguments)
+    }
+
+    /// `struct_pack(a := 1)`
+    fn struct_pack(&mut self, syntax: &Syntax) -> Result<Typed> {
+        let FunctionArguments::List(list) = &syntax.args else { return Err(functions::refusal("struct_pack")) };
+        check_list(list.args.len())?;
+        let fields = list.args.iter().map(|argument| match argument {
+            FunctionArg::Named { name, arg: FunctionArgExpr::Expr(value), .. } => {
+                Ok((name.value.clone(), self.bind(value)?))
+            }
+            FunctionArg::ExprNamed { name: Expr::Identifier(name), arg: FunctionArgExpr::Expr(value), .. } => {
+                Ok((name.value.clone(), self.bind(value)?))
+            }
+            other => Err(unsupported(&format!("the argument \"{other}\" of struct_pack"))),
+        });
+        super::special::struct_pack(fields.collect::<Result<_>>()?)
     }
 
     /// The name in lower case, without the schema DuckDB prints before it.
@@ -106,7 +125,15 @@ impl Binder<'_> {
             }
             ("nullif", _) => return self.null_if(arguments),
             ("if", _) => return self.if_else(arguments),
+            ("date_part" | "datepart", Dialect::DuckDb) => return self.date_part(arguments),
+            ("extract", Dialect::Spark) => return self.date_part(arguments),
+            ("greatest" | "least", _) => return super::special::extreme(self, name, arguments),
+            ("concat", _) => return super::special::concat(self, arguments),
+            ("||", Dialect::DuckDb) => return super::special::join(self, arguments),
             _ => {}
+        }
+        if let Some(nested) = super::special::nested(self, name, &arguments)? {
+            return Ok(nested);
         }
         let overloads = functions::overloads(name, self.dialect).ok_or_else(|| functions::refusal(name))?;
         let operands: Vec<Operand> = arguments.iter().map(|argument| self.willing(argument)).collect();
@@ -114,16 +141,20 @@ impl Binder<'_> {
         let chosen =
             rules::overload(parameters, &operands).map_err(|ambiguous| no_overload(name, &operands, ambiguous))?;
         let overload = overloads.into_iter().nth(chosen).ok_or_else(|| no_overload(name, &operands, false))?;
-        // NULL of no type makes the whole call one, as in DuckDB.
-        if arguments.iter().any(|argument| is_null_literal(argument) && argument.ty == Type::Null)
-            && overload.function.keeps_nulls
-        {
-            return Ok(literal::null());
-        }
         apply(overload, arguments)
     }
 
-    fn willing(&self, argument: &Typed) -> Operand {
+    /// `date_part('year', d)` is `year(d)`.
+    fn date_part(&mut self, arguments: Vec<Typed>) -> Result<Typed> {
+        let [name, value] = <[Typed; 2]>::try_from(arguments).map_err(|arguments| {
+            Error::InvalidArgument(format!("date_part takes 2 arguments, not {}", arguments.len()))
+        })?;
+        let name = name.text().ok_or_else(|| unsupported("date_part of a part that is computed"))?;
+        let part = Part::named(name).ok_or_else(|| unsupported(&format!("the part \"{name}\" of a date")))?;
+        self.call(part.function(), vec![value])
+    }
+
+    pub(super) fn willing(&self, argument: &Typed) -> Operand {
         let operand = argument.operand();
         match (self.dialect, operand.literal) {
             // Spark's numbers are what they are.
@@ -143,6 +174,8 @@ fn apply(overload: Overload, arguments: Vec<Typed>) -> Result<Typed> {
             });
             (wanted.collect(), ty)
         }
+        // A bare NULL has no width.
+        Returns::By(_) if types.contains(&Type::Null) => return Ok(literal::null()),
         Returns::By(resolve) => resolve(&types)?,
     };
     let name = overload.function.name;

@@ -4,6 +4,7 @@ mod call;
 mod literal;
 mod name;
 mod operator;
+mod special;
 mod sql_type;
 
 use arrow::datatypes::Schema;
@@ -114,6 +115,11 @@ impl Binder<'_> {
             | Expr::Trim { .. } => self.keyword_function(syntax),
             Expr::Array(array) => self.array(&array.elem),
             Expr::Tuple(_) => Err(unsupported("a row of values")),
+            Expr::Dictionary(fields) if self.dialect == Dialect::DuckDb => {
+                check_list(fields.len())?;
+                let fields = fields.iter().map(|field| Ok((field.key.value.clone(), self.bind(&field.value)?)));
+                special::struct_pack(fields.collect::<Result<_>>()?)
+            }
             Expr::Dictionary(_) | Expr::Struct { .. } => Err(unsupported("a struct of values")),
             Expr::Map(_) => Err(unsupported("a map of values")),
             Expr::AtTimeZone { .. } => Err(unsupported("AT TIME ZONE")),
@@ -197,12 +203,4 @@ fn check_list(length: usize) -> Result<()> {
         return Err(Error::InvalidArgument(format!("a list has {length} values, the most is {LIST_MAX}")));
     }
     Ok(())
-}
-
-/// Whether a literal is NULL.
-fn is_null_literal(input: &Typed) -> bool {
-    match &input.node {
-        Node::Literal(value) => input.ty == Type::Null || value.is_null(0),
-        _ => false,
-    }
 }

@@ -12,6 +12,10 @@ use crate::{
     },
 };
 
+fn has_field(ty: &Type, name: &str) -> bool {
+    matches!(ty, Type::Struct(fields) if fields.iter().any(|(field, _)| field.eq_ignore_ascii_case(name)))
+}
+
 impl Binder<'_> {
     pub(super) fn name(&mut self, syntax: &Expr) -> Result<Typed> {
         match syntax {
@@ -25,6 +29,13 @@ impl Binder<'_> {
     /// `a`, `a.field`, `table.a`, `table.a.field`: the first part that is a column is one.
     fn column(&mut self, names: &[&Ident]) -> Result<Typed> {
         let (mut value, fields) = match (self.find(&names[0].value)?, names) {
+            // A column may have the name of its table.
+            (Some(column), [_, second, ..]) if !has_field(&column.ty, &second.value) => {
+                match self.find(&second.value)? {
+                    Some(other) => (other, &names[2..]),
+                    None => (column, &names[1..]),
+                }
+            }
             (Some(column), _) => (column, &names[1..]),
             (None, [_, second, ..]) => match self.find(&second.value)? {
                 Some(column) => (column, &names[2..]),

@@ -2,7 +2,7 @@
 
 use sqlparser::ast::{BinaryOperator, CaseWhen, Expr, UnaryOperator, ValueWithSpan};
 
-use super::{Binder, check_list, implicit, is_null_literal, literal, mixed, not, truth, unify, unsupported};
+use super::{Binder, check_list, implicit, literal, mixed, not, truth, unify, unsupported};
 use crate::{
     engine::{Error, Result},
     expression::{
@@ -39,6 +39,8 @@ impl Binder<'_> {
             BinaryOperator::Divide => "/",
             BinaryOperator::Modulo => "%",
             BinaryOperator::StringConcat => "||",
+            BinaryOperator::BitwiseAnd => "&",
+            BinaryOperator::BitwiseOr => "|",
             BinaryOperator::MyIntegerDivide if spark => "div",
             BinaryOperator::DuckIntegerDivide if !spark => "//",
             BinaryOperator::BitwiseXor | BinaryOperator::PGExp if !spark => "**",
@@ -74,13 +76,19 @@ impl Binder<'_> {
         match operator {
             UnaryOperator::Not => Ok(not(self.truth(operand)?)),
             UnaryOperator::BangNot if self.dialect == Dialect::Spark => Ok(not(self.truth(operand)?)),
+            // The parser takes -a ^ b for -(a ^ b); in DuckDB the sign binds tighter.
+            UnaryOperator::Minus if let Some((base, power)) = power(operand) => {
+                let base = Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(base.clone()) };
+                let arguments = vec![self.bind(&base)?, self.bind(power)?];
+                self.call("**", arguments)
+            }
             UnaryOperator::Minus => {
                 let input = self.bind(operand)?;
                 // The least integer of a type is written as a negated number.
-                if let (Some(Literal::Integer(value)), Expr::Value(_)) = (input.operand().literal, operand)
-                    && let Some(value) = value.checked_neg()
+                if let Expr::Value(_) = operand
+                    && let Some(negative) = negative_literal(&input)?
                 {
-                    return negative_literal(value, &input);
+                    return Ok(negative);
                 }
                 self.call("-", vec![input])
             }
@@ -270,17 +278,30 @@ fn case(tests: Vec<Typed>, values: Vec<Typed>) -> Result<Typed> {
     Ok(Typed { node: Node::Case(branches, otherwise), ty, nullable, fails })
 }
 
-fn negative_literal(value: i128, positive: &Typed) -> Result<Typed> {
-    let typed = literal::integer(Some(value), "")?;
-    // 2147483648 is a BIGINT, and so is its negative.
-    if typed.ty == positive.ty || is_null_literal(&typed) {
-        return Ok(typed);
+fn power(operand: &Expr) -> Option<(&Expr, &Expr)> {
+    match operand {
+        Expr::BinaryOp { left, op: BinaryOperator::BitwiseXor | BinaryOperator::PGExp, right } => Some((left, right)),
+        _ => None,
     }
-    Ok(super::convert(typed, &positive.ty))
+}
+
+/// A literal's negative is one too. 2147483648 is a BIGINT and so is its negative, but the least BIGINT and HUGEINT are
+/// what they are.
+fn negative_literal(positive: &Typed) -> Result<Option<Typed>> {
+    let Some(Literal::Integer(value)) = positive.operand().literal else {
+        let least = positive.ty == Type::UHugeInt && positive.is_two_to_the_127();
+        return if least { literal::integer(Some(i128::MIN), "").map(Some) } else { Ok(None) };
+    };
+    let Some(value) = value.checked_neg() else { return Ok(None) };
+    let narrow = literal::integer(Some(value), "")?;
+    Ok(Some(match positive.ty {
+        Type::HugeInt | Type::UHugeInt => narrow,
+        _ => super::convert(narrow, &positive.ty),
+    }))
 }
 
 /// Types whose order or equality is not known here.
-fn check_comparable(ty: &Type) -> Result<()> {
+pub(super) fn check_comparable(ty: &Type) -> Result<()> {
     match ty {
         Type::Bit | Type::BigNum | Type::TimeTz => Err(unsupported(&format!("comparing values of type {ty}"))),
         Type::List(item) | Type::Array(item, _) => check_comparable(item),

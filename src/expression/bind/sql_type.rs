@@ -83,6 +83,10 @@ impl Binder<'_> {
                 Type::Struct(fields.collect::<Result<_>>()?)
             }
             DataType::Map(key, value) => Type::Map(Box::new(self.sql_type(key)?), Box::new(self.sql_type(value)?)),
+            DataType::Custom(name, parameters) if name.to_string().eq_ignore_ascii_case("map") => {
+                let [key, value] = parameters.as_slice() else { return Err(unknown("MAP of other than two types")) };
+                Type::Map(Box::new(custom(key, &[])?), Box::new(custom(value, &[])?))
+            }
             DataType::Custom(name, parameters) => custom(&name.to_string(), parameters)?,
             other => return Err(unknown(&other.to_string())),
         })

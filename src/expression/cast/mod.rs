@@ -6,7 +6,7 @@
 pub(super) mod calendar;
 pub(super) mod interval;
 mod nested;
-mod numeric;
+pub(super) mod numeric;
 pub(super) mod read;
 pub(super) mod temporal;
 mod text;

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, FixedSizeListArray, ListArray, MapArray, StructArray, new_null_array},
-    buffer::OffsetBuffer,
+    array::{
+        Array, ArrayRef, AsArray, BooleanArray, FixedSizeListArray, Int32Array, ListArray, MapArray, StructArray,
+        new_null_array,
+    },
+    buffer::{NullBuffer, OffsetBuffer},
     compute,
     datatypes::{DataType, Fields},
 };
@@ -32,18 +35,18 @@ impl Cast<'_> {
         match (self.from, self.to) {
             (Type::List(from), Type::List(to)) => {
                 let lists = self.array.as_list::<i32>();
-                let items = cast(lists.values(), from, to, self.mode)?;
-                self.list(lists.offsets().clone(), items)
+                let (offsets, items) = visible(lists.offsets(), lists.nulls(), lists.values())?;
+                self.list(offsets, cast(&items, from, to, self.mode)?)
             }
             (Type::Array(from, size), Type::List(to)) => {
                 let lists = self.array.as_fixed_size_list();
-                let items = cast(lists.values(), from, to, self.mode)?;
+                let items = cast(&visible_array(lists)?, from, to, self.mode)?;
                 let size = usize::try_from(*size).unwrap_or(0);
                 self.list(OffsetBuffer::from_lengths(std::iter::repeat_n(size, lists.len())), items)
             }
             (Type::Array(from, size), Type::Array(to, _)) => {
                 let lists = self.array.as_fixed_size_list();
-                let items = cast(lists.values(), from, to, self.mode)?;
+                let items = cast(&visible_array(lists)?, from, to, self.mode)?;
                 let DataType::FixedSizeList(field, _) = self.to.memory() else { return Err(self.refusal()) };
                 let array = FixedSizeListArray::try_new(field, *size, items, lists.nulls().cloned());
                 Ok(Arc::new(array.map_err(kernel_failure)?))
@@ -51,12 +54,14 @@ impl Cast<'_> {
             (Type::List(from), Type::Array(to, size)) => self.list_to_array(from, to, *size),
             (Type::Map(from_key, from_value), Type::Map(key, value)) => {
                 let maps = self.array.as_map();
-                let keys = cast(maps.keys(), from_key, key, self.mode)?;
-                let values = cast(maps.values(), from_value, value, self.mode)?;
+                let (_, keys) = visible(maps.offsets(), maps.nulls(), maps.keys())?;
+                let (offsets, values) = visible(maps.offsets(), maps.nulls(), maps.values())?;
+                let keys = cast(&keys, from_key, key, self.mode)?;
+                let values = cast(&values, from_value, value, self.mode)?;
                 let DataType::Map(entries, ordered) = self.to.memory() else { return Err(self.refusal()) };
                 let DataType::Struct(fields) = entries.data_type() else { return Err(self.refusal()) };
                 let columns = StructArray::try_new(fields.clone(), vec![keys, values], None).map_err(kernel_failure)?;
-                let array = MapArray::try_new(entries, maps.offsets().clone(), columns, maps.nulls().cloned(), ordered);
+                let array = MapArray::try_new(entries, offsets, columns, maps.nulls().cloned(), ordered);
                 Ok(Arc::new(array.map_err(kernel_failure)?))
             }
             (Type::Struct(from), Type::Struct(to)) => self.structs(from, to),
@@ -84,7 +89,7 @@ impl Cast<'_> {
             indices.extend((0..size).map(|index| fits.then_some(start + index)));
             valid.push(fits);
         }
-        let indices = arrow::array::Int32Array::from(indices);
+        let indices = Int32Array::from(indices);
         let taken = compute::take(lists.values(), &indices, None).map_err(kernel_failure)?;
         let items = cast(&taken, from, to, self.mode)?;
         let DataType::FixedSizeList(field, size) = self.to.memory() else { return Err(self.refusal()) };
@@ -99,8 +104,9 @@ impl Cast<'_> {
             Some((index, from)) => {
                 let column = structs.column(index);
                 let masked = match structs.nulls() {
-                    Some(nulls) => compute::nullif(column, &arrow::array::BooleanArray::new(!nulls.inner(), None))
-                        .map_err(kernel_failure)?,
+                    Some(nulls) => {
+                        compute::nullif(column, &BooleanArray::new(!nulls.inner(), None)).map_err(kernel_failure)?
+                    }
                     None => column.clone(),
                 };
                 cast(&masked, from, ty, self.mode)
@@ -115,6 +121,37 @@ impl Cast<'_> {
     fn refusal(&self) -> Error {
         Error::Unsupported(format!("a cast from {} to {} is not offered in expressions", self.from, self.to))
     }
+}
+
+/// The items that rows show, and where they lie: an item outside or under NULL may hold what cannot be cast.
+fn visible(
+    offsets: &OffsetBuffer<i32>,
+    nulls: Option<&NullBuffer>,
+    items: &ArrayRef,
+) -> Result<(OffsetBuffer<i32>, ArrayRef)> {
+    let shown = |row: usize| nulls.is_none_or(|nulls| nulls.is_valid(row));
+    let rows = offsets.len() - 1;
+    let hides = (0..rows).any(|row| !shown(row) && offsets[row] != offsets[row + 1]);
+    if !hides {
+        let (start, end) = (offsets[0], offsets[rows]);
+        // Offsets are ascending and not negative.
+        let items = items.slice(start as usize, (end - start) as usize);
+        let lengths = offsets.windows(2).map(|pair| (pair[1] - pair[0]) as usize);
+        return Ok((OffsetBuffer::from_lengths(lengths), items));
+    }
+    let lengths = (0..rows).map(|row| if shown(row) { (offsets[row + 1] - offsets[row]) as usize } else { 0 });
+    let places = (0..rows).filter(|row| shown(*row)).flat_map(|row| offsets[row]..offsets[row + 1]);
+    let places: Int32Array = places.collect();
+    let items = compute::take(items, &places, None).map_err(kernel_failure)?;
+    Ok((OffsetBuffer::from_lengths(lengths), items))
+}
+
+/// The items of arrays, NULL under NULL.
+fn visible_array(lists: &FixedSizeListArray) -> Result<ArrayRef> {
+    let Some(nulls) = lists.nulls() else { return Ok(lists.values().clone()) };
+    let size = usize::try_from(lists.value_length()).unwrap_or(0);
+    let hidden = (0..lists.len() * size).map(|item| Some(nulls.is_null(item / size)));
+    compute::nullif(lists.values(), &hidden.collect::<BooleanArray>()).map_err(kernel_failure)
 }
 
 fn struct_array(fields: Fields, columns: Vec<ArrayRef>, like: &StructArray) -> Result<StructArray> {

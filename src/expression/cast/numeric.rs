@@ -62,7 +62,6 @@ macro_rules! with_integer {
         }
     };
 }
-pub(in crate::expression) use with_integer;
 
 /// Whether no value can fail.
 pub(super) fn is_total(from: &Type, to: &Type) -> bool {

@@ -91,36 +91,37 @@ fn number(text: &str) -> Option<Number> {
 pub(in crate::expression) fn integer(text: &str, least: i128, greatest: i128) -> Option<i128> {
     let value = match radix(text) {
         Some(value) => value?,
-        None => {
-            let Number { negative, whole, fraction, exponent } = number(text)?;
-            let shift = exponent.unwrap_or(0);
-            let point = i64::try_from(whole.len()).ok()?.checked_add(shift)?;
-            let all = whole.iter().chain(&fraction).copied();
-            let zeros = usize::try_from(point).unwrap_or(0).saturating_sub(whole.len() + fraction.len());
-            if zeros > 40 && whole.iter().chain(&fraction).any(|digit| *digit != 0) {
-                return None;
-            }
-            let kept =
-                all.clone().take(usize::try_from(point).unwrap_or(0)).chain(std::iter::repeat_n(0, zeros.min(40)));
-            let mut value = 0_i128;
-            for digit in kept {
-                value = value.checked_mul(10)?;
-                value = if negative { value.checked_sub(digit.into())? } else { value.checked_add(digit.into())? };
-            }
-            let next = if point < 0 { None } else { all.clone().nth(point as usize) };
-            match next {
-                Some(5..) if negative => value.checked_sub(1)?,
-                Some(5..) => value.checked_add(1)?,
-                _ => value,
-            }
-        }
+        None => huge(text)?,
     };
     (least..=greatest).contains(&value).then_some(value)
 }
 
+/// A HUGEINT, which has no other radix than ten.
+pub(in crate::expression) fn huge(text: &str) -> Option<i128> {
+    const DIGITS_MAX: usize = 39;
+    let Number { negative, whole, fraction, exponent } = number(text)?;
+    let point = i64::try_from(whole.len()).ok()?.checked_add(exponent.unwrap_or(0))?;
+    let all: Vec<u8> = whole.iter().chain(&fraction).copied().collect();
+    let kept = usize::try_from(point).unwrap_or(0);
+    let zeros = kept.saturating_sub(all.len());
+    if zeros > DIGITS_MAX && all.iter().any(|digit| *digit != 0) {
+        return None;
+    }
+    let mut value = 0_i128;
+    for digit in all.iter().take(kept).copied().chain(std::iter::repeat_n(0, zeros.min(DIGITS_MAX))) {
+        value = value.checked_mul(10)?;
+        value = if negative { value.checked_sub(digit.into())? } else { value.checked_add(digit.into())? };
+    }
+    match usize::try_from(point).ok().and_then(|next| all.get(next)) {
+        Some(5..) if negative => value.checked_sub(1),
+        Some(5..) => value.checked_add(1),
+        _ => Some(value),
+    }
+}
+
 /// An integer up to 2^128 - 1.
 pub(in crate::expression) fn unsigned_huge(text: &str) -> Option<u128> {
-    match integer(text, 0, i128::MAX) {
+    match huge(text) {
         Some(value) => u128::try_from(value).ok(),
         // Past i128 there are digits only.
         None => text.trim().trim_start_matches('+').parse().ok(),
@@ -304,8 +305,8 @@ pub(in crate::expression) fn time(text: &str) -> Option<i64> {
     if let Some((nanos, _)) = time_prefix(text.as_bytes()) {
         return (nanos <= NANOS_PER_DAY).then_some(nanos);
     }
-    let stamp = stamp(text)?;
-    (stamp.days.unsigned_abs() != DATE_INFINITY.unsigned_abs()).then_some(stamp.nanos)
+    let micros = timestamp(text).filter(|micros| *micros != TIMESTAMP_INFINITY && *micros != -TIMESTAMP_INFINITY)?;
+    Some(calendar::split(micros).1 * 1000 + stamp(text)?.nanos % 1000)
 }
 
 /// The parts of a timestamp.
@@ -382,21 +383,34 @@ fn offset(text: &[u8]) -> Option<(i64, &[u8])> {
     Some((sign * seconds, rest))
 }
 
-/// Microseconds since 1970-01-01; an offset is subtracted.
+/// Microseconds since 1970-01-01 of the local time: an offset is read and ignored, as DuckDB does.
 pub(in crate::expression) fn timestamp(text: &str) -> Option<i64> {
-    let stamp = stamp(text)?;
-    match stamp.days {
-        DATE_INFINITY => return Some(TIMESTAMP_INFINITY),
-        days if days == -DATE_INFINITY => return Some(-TIMESTAMP_INFINITY),
-        _ => {}
-    }
-    let local = calendar::moment(stamp.days, stamp.nanos / 1000)?;
-    local.checked_sub(stamp.offset_seconds.unwrap_or(0) * MICROS_PER_SECOND)
+    local(&stamp(text)?)
 }
 
-/// Nanoseconds since 1970-01-01.
+/// Microseconds since 1970-01-01 in UTC, which is also the zone of a text that names none.
+pub(in crate::expression) fn timestamp_tz(text: &str) -> Option<i64> {
+    let stamp = stamp(text)?;
+    let local = local(&stamp)?;
+    match stamp.offset_seconds {
+        Some(seconds) if local.unsigned_abs() != TIMESTAMP_INFINITY.unsigned_abs() => {
+            local.checked_sub(seconds * MICROS_PER_SECOND)
+        }
+        _ => Some(local),
+    }
+}
+
+fn local(stamp: &Stamp) -> Option<i64> {
+    match stamp.days {
+        DATE_INFINITY => Some(TIMESTAMP_INFINITY),
+        days if days == -DATE_INFINITY => Some(-TIMESTAMP_INFINITY),
+        days => calendar::moment(days, stamp.nanos / 1000),
+    }
+}
+
+/// Nanoseconds since 1970-01-01; an offset is subtracted.
 pub(in crate::expression) fn timestamp_ns(text: &str) -> Option<i64> {
-    let micros = timestamp(text)?;
+    let micros = timestamp_tz(text)?;
     if micros.unsigned_abs() == TIMESTAMP_INFINITY.unsigned_abs() {
         return Some(micros);
     }
@@ -411,7 +425,7 @@ pub(in crate::expression) fn time_tz(text: &str) -> Option<(i64, i64)> {
         let fits = nanos / 1000 <= MICROS_PER_DAY && seconds.abs() < 16 * 3600;
         return fits.then_some((nanos / 1000, seconds));
     }
-    let micros = timestamp(text).filter(|micros| micros.unsigned_abs() != TIMESTAMP_INFINITY.unsigned_abs())?;
+    let micros = timestamp_tz(text).filter(|micros| micros.unsigned_abs() != TIMESTAMP_INFINITY.unsigned_abs())?;
     Some((calendar::split(micros).1, 0))
 }
 

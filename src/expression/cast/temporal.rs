@@ -11,7 +11,7 @@ use arrow::{
 
 use super::{
     Cast, Offer,
-    calendar::{self, DATE_INFINITY, MICROS_PER_DAY, TIMESTAMP_INFINITY},
+    calendar::{self, DATE_INFINITY, TIMESTAMP_INFINITY},
 };
 use crate::{
     engine::{Error, Result},
@@ -21,11 +21,9 @@ use crate::{
 pub(super) fn offer(from: &Type, to: &Type) -> Offer {
     match (from, to) {
         (Type::Date, Type::Timestamp(_) | Type::TimestampTz) => Offer::Partial,
-        (Type::Time, Type::TimeNs) | (Type::TimeNs, Type::Time) => Offer::Total,
+        (Type::TimeNs, Type::Time) => Offer::Total,
         (Type::Timestamp(_) | Type::TimestampTz, Type::Date) => Offer::Total,
-        (Type::Timestamp(_) | Type::TimestampTz, Type::Time) | (Type::Timestamp(Nanosecond), Type::TimeNs) => {
-            Offer::Partial
-        }
+        (Type::Timestamp(_), Type::Time) => Offer::Partial,
         (Type::Timestamp(Microsecond), Type::TimestampTz) | (Type::TimestampTz, Type::Timestamp(Microsecond)) => {
             Offer::Total
         }
@@ -44,9 +42,6 @@ pub(super) fn offer(from: &Type, to: &Type) -> Offer {
 impl Cast<'_> {
     pub(super) fn temporal(&self) -> Result<ArrayRef> {
         match (self.from, self.to) {
-            (Type::Time, Type::TimeNs) => {
-                self.map::<Time64MicrosecondType, Time64NanosecondType>(|value| value.checked_mul(1000))
-            }
             (Type::TimeNs, Type::Time) => {
                 self.map::<Time64NanosecondType, Time64MicrosecondType>(|value| Some(value / 1000))
             }
@@ -63,9 +58,6 @@ impl Cast<'_> {
             (from, Type::Date) => self.from_timestamp::<Date32Type>(unit(from), |micros| Some(micros_to_date(micros))),
             (from, Type::Time) => self.from_timestamp::<Time64MicrosecondType>(unit(from), |micros| {
                 is_finite(micros).then(|| calendar::split(micros).1)
-            }),
-            (_, Type::TimeNs) => self.map::<TimestampNanosecondType, Time64NanosecondType>(|nanos| {
-                is_finite(nanos).then(|| nanos.rem_euclid(MICROS_PER_DAY * 1000))
             }),
             (Type::Timestamp(Nanosecond), Type::Timestamp(Nanosecond)) => Ok(self.array.clone()),
             (Type::Timestamp(_) | Type::TimestampTz, Type::Timestamp(_) | Type::TimestampTz) => {
@@ -98,7 +90,7 @@ impl Cast<'_> {
 }
 
 /// Microseconds of every timestamp of an array, whatever its unit; `None` for NULL and what is out of range.
-pub(in crate::expression) fn micros(array: &ArrayRef, ty: &Type) -> Vec<Option<i64>> {
+pub(in crate::expression) fn timestamps(array: &ArrayRef, ty: &Type) -> Vec<Option<i64>> {
     let unit = unit(ty);
     let rows = 0..array.len();
     macro_rules! each {
@@ -157,7 +149,8 @@ fn to_micros(value: i64, unit: TimeUnit) -> Option<i64> {
         Second => value.checked_mul(1_000_000),
         Millisecond => value.checked_mul(1000),
         Microsecond => Some(value),
-        Nanosecond => Some(value.div_euclid(1000)),
+        // Towards the epoch.
+        Nanosecond => Some(value / 1000),
     }
 }
 

@@ -56,7 +56,7 @@ impl Cast<'_> {
             Type::USmallInt => self.read_integers::<UInt16Type>(0, u16::MAX),
             Type::UInteger => self.read_integers::<UInt32Type>(0, u32::MAX),
             Type::UBigInt => self.read_integers::<UInt64Type>(0, u64::MAX),
-            Type::HugeInt => self.read_as::<Decimal128Type>(|text| read::integer(text, i128::MIN, i128::MAX)),
+            Type::HugeInt => self.read_as::<Decimal128Type>(|text| read::huge(text)),
             Type::UHugeInt => {
                 self.read_as::<Decimal256Type>(|text| read::unsigned_huge(text).map(|value| i256::from_parts(value, 0)))
             }
@@ -75,9 +75,8 @@ impl Cast<'_> {
             Type::Timestamp(TimeUnit::Millisecond) => self
                 .read_as::<TimestampMillisecondType>(|text| from_micros(read::timestamp(text)?, TimeUnit::Millisecond)),
             Type::Timestamp(TimeUnit::Nanosecond) => self.read_as::<TimestampNanosecondType>(read::timestamp_ns),
-            Type::Timestamp(TimeUnit::Microsecond) | Type::TimestampTz => {
-                self.read_as::<TimestampMicrosecondType>(read::timestamp)
-            }
+            Type::Timestamp(TimeUnit::Microsecond) => self.read_as::<TimestampMicrosecondType>(read::timestamp),
+            Type::TimestampTz => self.read_as::<TimestampMicrosecondType>(read::timestamp_tz),
             Type::Interval => self.read_as::<IntervalMonthDayNanoType>(|text| {
                 let span = interval::parse(text)?;
                 Some(IntervalMonthDayNano::new(span.months, span.days, span.micros.checked_mul(1000)?))

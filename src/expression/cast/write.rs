@@ -39,7 +39,9 @@ pub(in crate::expression) fn writer<'a>(array: &'a ArrayRef, ty: &'a Type) -> Wr
             primitive::<Float32Type>(array, |value, out| float(out, f64::from(value), &value.to_string_shortest()))
         }
         Type::Double => primitive::<Float64Type>(array, |value, out| float(out, value, &value.to_string_shortest())),
-        Type::Decimal(_, scale) => primitive::<Decimal128Type>(array, move |value, out| decimal(out, value, *scale)),
+        Type::Decimal(width, scale) => {
+            primitive::<Decimal128Type>(array, move |value, out| decimal(out, value, *width, *scale))
+        }
         Type::Varchar | Type::Json => {
             let values = array.as_string::<i32>();
             Box::new(move |row, out| out.push_str(values.value(row)))
@@ -133,14 +135,39 @@ trait Shortest {
 
 impl Shortest for f32 {
     fn to_string_shortest(self) -> String {
-        format!("{self:e}")
+        even_tie(format!("{self:e}"), 8, |digits| format!("{self:.digits$e}"), |text| text.parse() == Ok(self))
     }
 }
 
 impl Shortest for f64 {
     fn to_string_shortest(self) -> String {
-        format!("{self:e}")
+        even_tie(format!("{self:e}"), 16, |digits| format!("{self:.digits$e}"), |text| text.parse() == Ok(self))
     }
+}
+
+/// A number that lies in the middle of two of its shortest forms takes the even one. Only forms of `many` digits have
+/// such neighbours.
+fn even_tie(
+    shortest: String,
+    many: usize,
+    exact: impl Fn(usize) -> String,
+    reads_back: impl Fn(&str) -> bool,
+) -> String {
+    const MORE_DIGITS: usize = 30;
+    let mantissa = shortest.split('e').next().unwrap_or_default();
+    let count = mantissa.bytes().filter(u8::is_ascii_digit).count();
+    let odd = mantissa.bytes().last().is_some_and(|digit| digit % 2 == 1);
+    if count < many || !odd {
+        return shortest;
+    }
+    let exact = exact(count + MORE_DIGITS);
+    let (digits, exponent) = exact.split_once('e').unwrap_or((&exact, "0"));
+    let (kept, rest) = digits.split_at(digits.len().min(mantissa.len()));
+    if rest.strip_prefix('5').is_some_and(|rest| rest.bytes().all(|digit| digit == b'0')) {
+        let even = format!("{kept}e{exponent}");
+        return if reads_back(&even) { even } else { shortest };
+    }
+    shortest
 }
 
 fn primitive<'a, T: ArrowPrimitiveType>(
@@ -186,7 +213,7 @@ fn needs_quotes(text: &str) -> bool {
         || text.eq_ignore_ascii_case("null")
         || text.starts_with(|c: char| c.is_ascii_whitespace() || c == '\x0b')
         || text.ends_with(|c: char| c.is_ascii_whitespace() || c == '\x0b')
-        || text.contains(['{', '}', '(', ')', '[', ']', ',', '=', ':', '\''])
+        || text.contains(['{', '}', '(', ')', '[', ']', ',', '=', ':', '\'', '"'])
 }
 
 fn list(out: &mut String, items: std::ops::Range<usize>, item: &Writer<'_>) {
@@ -234,14 +261,19 @@ fn float(out: &mut String, value: f64, scientific: &str) {
     put(out, format_args!("{}.{}", &digits[..whole], &digits[whole..]));
 }
 
-pub(in crate::expression) fn decimal(out: &mut String, value: i128, scale: u8) {
+/// `1.50`; a decimal that has no digits before its point shows none.
+fn decimal(out: &mut String, value: i128, width: u8, scale: u8) {
     if scale == 0 {
         return put(out, format_args!("{value}"));
     }
     let factor = 10_u128.pow(u32::from(scale));
     let sign = if value < 0 { "-" } else { "" };
     let (whole, rest) = (value.unsigned_abs() / factor, value.unsigned_abs() % factor);
-    put(out, format_args!("{sign}{whole}.{rest:0width$}", width = usize::from(scale)));
+    let digits = usize::from(scale);
+    if width == scale {
+        return put(out, format_args!("{sign}.{rest:0digits$}"));
+    }
+    put(out, format_args!("{sign}{whole}.{rest:0digits$}"));
 }
 
 fn blob(out: &mut String, bytes: &[u8]) {

@@ -25,9 +25,12 @@ pub(in crate::expression) static ADD: Function = operator("+", add);
 pub(in crate::expression) static SUBTRACT: Function = operator("-", subtract);
 pub(in crate::expression) static MULTIPLY: Function = operator("*", multiply);
 pub(in crate::expression) static DIVIDE: Function = divider("/", divide);
+/// Dividing floats by zero, which `/` and `%` make infinite or no number, is NULL for `//` and in Spark.
+static DIVIDE_OR_NULL: Function = divider("/", divide_or_null);
 pub(in crate::expression) static DIVIDE_WHOLE: Function =
     Function { spark: Form::Infix("DIV"), ..divider("//", divide) };
 pub(in crate::expression) static MODULO: Function = divider("%", modulo);
+static MODULO_OR_NULL: Function = divider("%", modulo_or_null);
 pub(in crate::expression) static NEGATE: Function =
     Function { duckdb: Form::Prefix("-"), spark: Form::Prefix("-"), ..operator("-", negate) };
 
@@ -39,7 +42,7 @@ const fn divider(name: &'static str, run: fn(&Call<'_>) -> Result<ArrayRef>) -> 
     Function { keeps_nulls: false, ..operator(name, run) }
 }
 
-const INTEGERS: [Type; 10] = [
+pub(super) const INTEGERS: [Type; 10] = [
     Type::TinyInt,
     Type::SmallInt,
     Type::Integer,
@@ -51,7 +54,7 @@ const INTEGERS: [Type; 10] = [
     Type::UBigInt,
     Type::UHugeInt,
 ];
-const FLOATS: [Type; 2] = [Type::Float, Type::Double];
+pub(super) const FLOATS: [Type; 2] = [Type::Float, Type::Double];
 
 pub(super) fn overloads(name: &str, dialect: Dialect) -> Option<Vec<Overload>> {
     let name = match (name, dialect) {
@@ -93,15 +96,22 @@ pub(super) fn overloads(name: &str, dialect: Dialect) -> Option<Vec<Overload>> {
             all.extend(temporal::multiplications());
             all
         }
-        "/" if dialect == Dialect::Spark => vec![fixed([Type::Double, Type::Double], Type::Double, &DIVIDE)],
+        "/" if dialect == Dialect::Spark => vec![fixed([Type::Double, Type::Double], Type::Double, &DIVIDE_OR_NULL)],
         "/" => same(&FLOATS, &DIVIDE),
         "//" => {
             let mut all = same(&INTEGERS, &DIVIDE_WHOLE);
-            all.extend(same(&FLOATS, &DIVIDE));
+            all.extend(same(&FLOATS, &DIVIDE_OR_NULL));
             all
         }
         "div" if dialect == Dialect::Spark => vec![fixed([Type::BigInt, Type::BigInt], Type::BigInt, &DIVIDE_WHOLE)],
-        "%" => numbers(&MODULO, rest_of_decimals),
+        "%" if dialect == Dialect::Spark => numbers(&MODULO_OR_NULL, rest_of_decimals),
+        "%" => {
+            let mut all = same(&INTEGERS, &MODULO);
+            all.extend(same(&FLOATS, &MODULO));
+            // Also where they become DOUBLE.
+            all.push(decimals(&MODULO_OR_NULL, rest_of_decimals));
+            all
+        }
         _ => return None,
     })
 }
@@ -240,16 +250,22 @@ fn multiply(call: &Call<'_>) -> Result<ArrayRef> {
 }
 
 fn divide(call: &Call<'_>) -> Result<ArrayRef> {
-    dividing!(call, checked_div, /, FLOAT_ZERO_IS_NULL)
+    dividing!(call, checked_div, /, false)
 }
 
 fn modulo(call: &Call<'_>) -> Result<ArrayRef> {
-    dividing!(call, checked_rem, %, FLOAT_ZERO_IS_NULL)
+    dividing!(call, checked_rem, %, false)
 }
 
-/// Dividing floats by zero is NULL like dividing integers.
-const FLOAT_ZERO_IS_NULL: bool = true;
+fn divide_or_null(call: &Call<'_>) -> Result<ArrayRef> {
+    dividing!(call, checked_div, /, true)
+}
 
+fn modulo_or_null(call: &Call<'_>) -> Result<ArrayRef> {
+    dividing!(call, checked_rem, %, true)
+}
+
+/// Unsigned integers wrap, as in DuckDB.
 fn negate(call: &Call<'_>) -> Result<ArrayRef> {
     match call.ty {
         Type::TinyInt => call.map::<Int8Type, Int8Type>(i8::checked_neg),
@@ -257,11 +273,13 @@ fn negate(call: &Call<'_>) -> Result<ArrayRef> {
         Type::Integer => call.map::<Int32Type, Int32Type>(i32::checked_neg),
         Type::BigInt => call.map::<Int64Type, Int64Type>(i64::checked_neg),
         Type::HugeInt | Type::Decimal(..) => call.map::<Decimal128Type, Decimal128Type>(i128::checked_neg),
-        Type::UTinyInt => call.map::<UInt8Type, UInt8Type>(u8::checked_neg),
-        Type::USmallInt => call.map::<UInt16Type, UInt16Type>(u16::checked_neg),
-        Type::UInteger => call.map::<UInt32Type, UInt32Type>(u32::checked_neg),
-        Type::UBigInt => call.map::<UInt64Type, UInt64Type>(u64::checked_neg),
-        Type::UHugeInt => call.map::<Decimal256Type, Decimal256Type>(|value| (value == i256::ZERO).then_some(value)),
+        Type::UTinyInt => call.map::<UInt8Type, UInt8Type>(|value| Some(value.wrapping_neg())),
+        Type::USmallInt => call.map::<UInt16Type, UInt16Type>(|value| Some(value.wrapping_neg())),
+        Type::UInteger => call.map::<UInt32Type, UInt32Type>(|value| Some(value.wrapping_neg())),
+        Type::UBigInt => call.map::<UInt64Type, UInt64Type>(|value| Some(value.wrapping_neg())),
+        Type::UHugeInt => call.map::<Decimal256Type, Decimal256Type>(|value| {
+            Some(i256::from_parts(value.to_parts().0.wrapping_neg(), 0))
+        }),
         Type::Float => call.map::<Float32Type, Float32Type>(|value| Some(-value)),
         _ => call.map::<Float64Type, Float64Type>(|value| Some(-value)),
     }

@@ -2,14 +2,19 @@
 
 pub(super) mod arithmetic;
 mod call;
+mod date;
+pub(super) mod nested;
+pub(super) mod number;
 mod pattern;
 pub(super) mod temporal;
-mod text;
+pub(super) mod text;
+pub(super) mod variadic;
 
 use super::{Dialect, rules::Parameter, types::Type};
 use crate::engine::{Error, Result};
 
 pub(super) use call::Call;
+pub(super) use date::Part;
 
 /// What computes the values of a call.
 pub(super) struct Function {
@@ -39,6 +44,10 @@ pub(super) enum Form {
     Prefix(&'static str),
     /// `a[b]`
     Subscript,
+    /// `a.b`
+    Field,
+    /// `f(name := a)`
+    Named(&'static str),
     /// It has none with this meaning.
     None,
 }
@@ -67,7 +76,10 @@ pub(super) fn fixed<const N: usize>(parameters: [Type; N], returns: Type, functi
 pub(super) fn overloads(name: &str, dialect: Dialect) -> Option<Vec<Overload>> {
     arithmetic::overloads(name, dialect)
         .or_else(|| pattern::overloads(name, dialect))
-        .or_else(|| temporal::intervals(name))
+        .or_else(|| text::overloads(name, dialect))
+        .or_else(|| number::overloads(name, dialect))
+        .or_else(|| date::overloads(name, dialect))
+        .or_else(|| if dialect == Dialect::DuckDb { temporal::intervals(name) } else { None })
 }
 
 /// That a function is none of those offered, or why not.

@@ -91,9 +91,12 @@ fn matches(call: &Call<'_>, folded: bool, negated: bool) -> ArrayRef {
             continue;
         };
         if last.as_ref().is_none_or(|(known, _)| *known != pattern) {
-            last = Pattern::new(&prepare(pattern), None).ok().map(|compiled| (pattern, compiled));
+            last = Some((pattern, Pattern::new(&prepare(pattern), None)));
         }
-        let is_match = |pattern: &Pattern| if folded { pattern.matches(&fold(text)) } else { pattern.matches(text) };
+        let is_match = |pattern: &Pattern| {
+            // Without an escape there is none to end in.
+            if folded { pattern.matches(&fold(text)) } else { pattern.matches(text) }.unwrap_or(false)
+        };
         found.push(last.as_ref().map(|(_, pattern)| is_match(pattern) != negated));
     }
     call.booleans(|row| found[row])
@@ -114,9 +117,10 @@ fn matches_escaped(call: &Call<'_>, folded: bool, negated: bool) -> Result<Array
         if characters.next().is_some() {
             return Err(call.failure(row, "an escape must be one character"));
         }
-        let pattern = Pattern::new(&prepare(pattern), escape)
-            .map_err(|EndsInEscape| call.failure(row, "a pattern must not end in its escape character"))?;
-        found.push(Some(pattern.matches(&prepare(text)) != negated));
+        let is_match = Pattern::new(&prepare(pattern), escape).matches(&prepare(text));
+        let is_match =
+            is_match.map_err(|EndsInEscape| call.failure(row, "a pattern must not end in its escape character"))?;
+        found.push(Some(is_match != negated));
     }
     Ok(call.booleans(|row| found[row]))
 }
@@ -134,15 +138,17 @@ enum Part {
     Any,
     One,
     Exactly(char),
+    /// An escape with nothing behind it: an error only for text that gets there.
+    Dangling,
 }
 
 impl Pattern {
-    pub(super) fn new(pattern: &str, escape: Option<char>) -> Result<Self, EndsInEscape> {
+    pub(super) fn new(pattern: &str, escape: Option<char>) -> Self {
         let mut parts = Vec::with_capacity(pattern.len());
         let mut characters = pattern.chars();
         while let Some(character) = characters.next() {
             let part = match character {
-                _ if Some(character) == escape => Part::Exactly(characters.next().ok_or(EndsInEscape)?),
+                _ if Some(character) == escape => characters.next().map_or(Part::Dangling, Part::Exactly),
                 // Several are as one.
                 '%' if parts.last() == Some(&Part::Any) => continue,
                 '%' => Part::Any,
@@ -151,11 +157,11 @@ impl Pattern {
             };
             parts.push(part);
         }
-        Ok(Self { parts })
+        Self { parts }
     }
 
     /// In time of at most the product of both lengths: only the last `%` is ever tried again.
-    pub(super) fn matches(&self, text: &str) -> bool {
+    pub(super) fn matches(&self, text: &str) -> Result<bool, EndsInEscape> {
         let mut rest = text;
         let mut index = 0;
         let mut retry: Option<(usize, &str)> = None;
@@ -177,12 +183,13 @@ impl Pattern {
                     index += 1;
                     continue;
                 }
-                (None, None) => return true,
+                (None, None) => return Ok(true),
+                (Some(Part::Dangling), Some(_)) => return Err(EndsInEscape),
                 _ => {}
             }
             // One more character goes to the last `%`.
-            let Some((after, from)) = retry else { return false };
-            let Some(character) = from.chars().next() else { return false };
+            let Some((after, from)) = retry else { return Ok(false) };
+            let Some(character) = from.chars().next() else { return Ok(false) };
             let from = &from[character.len_utf8()..];
             retry = Some((after, from));
             (index, rest) = (after, from);

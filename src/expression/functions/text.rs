@@ -1,4 +1,208 @@
-//! Functions over text.
+//! Functions over text. Characters are code points; letters change case one for one.
+
+use std::sync::Arc;
+
+use arrow::{
+    array::{Array, ArrayRef, AsArray, BinaryBuilder},
+    datatypes::{Int32Type, Int64Type},
+};
+
+use super::{Call, Form, Function, Overload, fixed};
+use crate::{
+    engine::Result,
+    expression::{Dialect, cast::write, types::Type},
+};
+
+const TEXT: Type = Type::Varchar;
+/// A text function's result may not outgrow this: `repeat` and padding could be asked for anything.
+const TEXT_BYTES_MAX: usize = 16 << 20;
+
+const fn function(name: &'static str, run: fn(&Call<'_>) -> Result<ArrayRef>, spark: Form) -> Function {
+    Function { name, run, fails: false, keeps_nulls: true, duckdb: Form::Call(name), spark }
+}
+
+const fn same(name: &'static str, run: fn(&Call<'_>) -> Result<ArrayRef>) -> Function {
+    function(name, run, Form::Call(name))
+}
+
+static LENGTH: Function = same("length", |call| {
+    let text = call.text(0);
+    Ok(call.numbers::<Int64Type>(|row| text(row).map(|text| text.chars().count() as i64)))
+});
+/// Spark's, an INT.
+static LENGTH_INT: Function = Function {
+    duckdb: Form::None,
+    ..same("length", |call| {
+        let text = call.text(0);
+        Ok(call.numbers::<Int32Type>(|row| text(row).map(|text| text.chars().count() as i32)))
+    })
+};
+static STRLEN: Function = function(
+    "strlen",
+    |call| {
+        let text = call.text(0);
+        Ok(call.numbers::<Int64Type>(|row| text(row).map(|text| text.len() as i64)))
+    },
+    Form::Call("octet_length"),
+);
+static OCTET_LENGTH: Function = same("octet_length", |call| {
+    let values = &call.arguments[0];
+    let bytes = values.array.as_binary::<i32>();
+    Ok(call.numbers::<Int64Type>(|row| {
+        let row = values.at(row);
+        bytes.is_valid(row).then(|| bytes.value_length(row).into())
+    }))
+});
+static LOWER: Function = same("lower", |call| Ok(each(call, |text, out| out.extend(text.chars().map(lower)))));
+static UPPER: Function = same("upper", |call| Ok(each(call, |text, out| out.extend(text.chars().map(upper)))));
+static TRIM: Function = same("trim", |call| Ok(trim(call, true, true, is_space_separator)));
+static LTRIM: Function = same("ltrim", |call| Ok(trim(call, true, false, is_space_separator)));
+static RTRIM: Function = same("rtrim", |call| Ok(trim(call, false, true, is_space_separator)));
+/// Spark trims U+0020 alone.
+static TRIM_SPACES: Function = same("trim", |call| Ok(trim(call, true, true, |character| character == ' ')));
+static LTRIM_SPACES: Function = same("ltrim", |call| Ok(trim(call, true, false, |character| character == ' ')));
+static RTRIM_SPACES: Function = same("rtrim", |call| Ok(trim(call, false, true, |character| character == ' ')));
+static TRIM_OF: Function = function("trim", |call| Ok(trim_of(call, true, true)), Form::None);
+static LTRIM_OF: Function = function("ltrim", |call| Ok(trim_of(call, true, false)), Form::None);
+static RTRIM_OF: Function = function("rtrim", |call| Ok(trim_of(call, false, true)), Form::None);
+static SUBSTRING: Function =
+    Function { fails: true, ..function("substring", |call| substring(call, duckdb_range), Form::None) };
+static SUBSTRING_SPARK: Function =
+    Function { duckdb: Form::None, ..same("substring", |call| substring(call, spark_range)) };
+static LEFT: Function = function("left", |call| side(call, |length, count| 0..end(length, count)), Form::None);
+static RIGHT: Function =
+    function("right", |call| side(call, |length, count| length - end(length, count)..length), Form::None);
+static LEFT_SPARK: Function =
+    Function { duckdb: Form::None, ..same("left", |call| side(call, |length, count| 0..count.clamp(0, length))) };
+static RIGHT_SPARK: Function = Function {
+    duckdb: Form::None,
+    ..same("right", |call| side(call, |length, count| length - count.clamp(0, length)..length))
+};
+static REPLACE: Function = same("replace", |call| {
+    let (text, from, to) = (call.text(0), call.text(1), call.text(2));
+    Ok(call.texts(|row, out| {
+        let (text, from, to) = (text(row)?, from(row)?, to(row)?);
+        if from.is_empty() {
+            out.push_str(text)
+        } else {
+            out.push_str(&text.replace(from, to))
+        }
+        Some(())
+    }))
+});
+pub(in crate::expression) static CONCAT: Function =
+    Function { keeps_nulls: false, ..function("concat", concat_skipping_nulls, Form::None) };
+pub(in crate::expression) static JOIN: Function =
+    Function { duckdb: Form::Infix("||"), ..function("||", join, Form::Infix("||")) };
+pub(in crate::expression) static JOIN_BLOBS: Function =
+    Function { duckdb: Form::Infix("||"), ..function("||", join_blobs, Form::None) };
+static STARTS_WITH: Function =
+    function("starts_with", |call| Ok(test(call, |text, part| text.starts_with(part))), Form::Call("startswith"));
+static ENDS_WITH: Function =
+    function("suffix", |call| Ok(test(call, |text, part| text.ends_with(part))), Form::Call("endswith"));
+static CONTAINS: Function = same("contains", |call| Ok(test(call, |text, part| text.contains(part))));
+static POSITION: Function = function(
+    "instr",
+    |call| {
+        let (text, part) = (call.text(0), call.text(1));
+        Ok(call.numbers::<Int64Type>(|row| Some(position(text(row)?, part(row)?))))
+    },
+    Form::Call("instr"),
+);
+static POSITION_INT: Function = Function {
+    duckdb: Form::None,
+    ..same("instr", |call| {
+        let (text, part) = (call.text(0), call.text(1));
+        Ok(call.numbers::<Int32Type>(|row| Some(position(text(row)?, part(row)?) as i32)))
+    })
+};
+static REVERSE: Function = Function { fails: true, ..function("reverse", reverse, Form::None) };
+static LPAD: Function = Function { fails: true, ..function("lpad", |call| pad(call, true), Form::None) };
+static RPAD: Function = Function { fails: true, ..function("rpad", |call| pad(call, false), Form::None) };
+static REPEAT: Function = Function { fails: true, ..function("repeat", repeat, Form::Call("repeat")) };
+static ASCII: Function = function(
+    "ascii",
+    |call| {
+        let text = call.text(0);
+        Ok(call.numbers::<Int32Type>(|row| text(row).map(|text| text.chars().next().map_or(0, |first| first as i32))))
+    },
+    Form::None,
+);
+
+pub(super) fn overloads(name: &str, dialect: Dialect) -> Option<Vec<Overload>> {
+    match dialect {
+        Dialect::DuckDb => duckdb(name),
+        Dialect::Spark => spark(name),
+    }
+}
+
+fn duckdb(name: &str) -> Option<Vec<Overload>> {
+    let big = Type::BigInt;
+    Some(match name {
+        "length" | "len" | "char_length" | "character_length" => vec![fixed([TEXT], big, &LENGTH)],
+        "strlen" => vec![fixed([TEXT], big, &STRLEN)],
+        "octet_length" => vec![fixed([Type::Blob], big, &OCTET_LENGTH)],
+        "lower" | "lcase" => vec![fixed([TEXT], TEXT, &LOWER)],
+        "upper" | "ucase" => vec![fixed([TEXT], TEXT, &UPPER)],
+        "trim" => vec![fixed([TEXT], TEXT, &TRIM), fixed([TEXT, TEXT], TEXT, &TRIM_OF)],
+        "ltrim" => vec![fixed([TEXT], TEXT, &LTRIM), fixed([TEXT, TEXT], TEXT, &LTRIM_OF)],
+        "rtrim" => vec![fixed([TEXT], TEXT, &RTRIM), fixed([TEXT, TEXT], TEXT, &RTRIM_OF)],
+        "substring" | "substr" => {
+            vec![fixed([TEXT, big.clone(), big.clone()], TEXT, &SUBSTRING), fixed([TEXT, big], TEXT, &SUBSTRING)]
+        }
+        "left" => vec![fixed([TEXT, big], TEXT, &LEFT)],
+        "right" => vec![fixed([TEXT, big], TEXT, &RIGHT)],
+        "replace" => vec![fixed([TEXT, TEXT, TEXT], TEXT, &REPLACE)],
+        "||" => vec![fixed([TEXT, TEXT], TEXT, &JOIN), fixed([Type::Blob, Type::Blob], Type::Blob, &JOIN_BLOBS)],
+        "starts_with" | "prefix" | "^@" => vec![fixed([TEXT, TEXT], Type::Boolean, &STARTS_WITH)],
+        "ends_with" | "suffix" => vec![fixed([TEXT, TEXT], Type::Boolean, &ENDS_WITH)],
+        "contains" => vec![fixed([TEXT, TEXT], Type::Boolean, &CONTAINS)],
+        "instr" | "strpos" | "position" => vec![fixed([TEXT, TEXT], big, &POSITION)],
+        "reverse" => vec![fixed([TEXT], TEXT, &REVERSE)],
+        "lpad" => vec![fixed([TEXT, Type::Integer, TEXT], TEXT, &LPAD)],
+        "rpad" => vec![fixed([TEXT, Type::Integer, TEXT], TEXT, &RPAD)],
+        "repeat" => vec![fixed([TEXT, big], TEXT, &REPEAT)],
+        "ascii" => vec![fixed([TEXT], Type::Integer, &ASCII)],
+        _ => return None,
+    })
+}
+
+fn spark(name: &str) -> Option<Vec<Overload>> {
+    let int = Type::Integer;
+    Some(match name {
+        "length" | "len" | "char_length" | "character_length" => vec![fixed([TEXT], int, &LENGTH_INT)],
+        "lower" | "lcase" => vec![fixed([TEXT], TEXT, &LOWER)],
+        "upper" | "ucase" => vec![fixed([TEXT], TEXT, &UPPER)],
+        "trim" => vec![fixed([TEXT], TEXT, &TRIM_SPACES)],
+        "ltrim" => vec![fixed([TEXT], TEXT, &LTRIM_SPACES)],
+        "rtrim" => vec![fixed([TEXT], TEXT, &RTRIM_SPACES)],
+        "substring" | "substr" => {
+            vec![
+                fixed([TEXT, int.clone(), int.clone()], TEXT, &SUBSTRING_SPARK),
+                fixed([TEXT, int], TEXT, &SUBSTRING_SPARK),
+            ]
+        }
+        "left" => vec![fixed([TEXT, int], TEXT, &LEFT_SPARK)],
+        "right" => vec![fixed([TEXT, int], TEXT, &RIGHT_SPARK)],
+        "replace" => vec![fixed([TEXT, TEXT, TEXT], TEXT, &REPLACE)],
+        "||" => vec![fixed([TEXT, TEXT], TEXT, &JOIN)],
+        "startswith" => vec![fixed([TEXT, TEXT], Type::Boolean, &STARTS_WITH)],
+        "endswith" => vec![fixed([TEXT, TEXT], Type::Boolean, &ENDS_WITH)],
+        "contains" => vec![fixed([TEXT, TEXT], Type::Boolean, &CONTAINS)],
+        "instr" => vec![fixed([TEXT, TEXT], int, &POSITION_INT)],
+        "repeat" => vec![fixed([TEXT, int], TEXT, &REPEAT_INT)],
+        _ => return None,
+    })
+}
+
+static REPEAT_INT: Function = Function {
+    fails: true,
+    duckdb: Form::None,
+    ..same("repeat", |call| {
+        let count = call.number::<Int32Type>(1);
+        repeated(call, |row| count(row).map(i64::from))
+    })
+};
 
 /// Every character in lower case, one for one (Unicode's simple mapping, not the one that can lengthen a text).
 pub(super) fn fold(text: &str) -> String {
@@ -6,10 +210,247 @@ pub(super) fn fold(text: &str) -> String {
 }
 
 pub(super) fn lower(character: char) -> char {
-    let mut folded = character.to_lowercase();
-    match (folded.next(), folded.next()) {
+    // Only U+0130 becomes two characters, of which the first is its simple mapping.
+    character.to_lowercase().next().unwrap_or(character)
+}
+
+fn upper(character: char) -> char {
+    let mut raised = character.to_uppercase();
+    match (raised.next(), raised.next()) {
         (Some(single), None) => single,
-        (Some(first), Some(_)) => first,
-        _ => character,
+        // Greek letters with iota subscript have a single capital too; others that become several stay.
+        _ => match character as u32 {
+            0x1f80..=0x1f87 | 0x1f90..=0x1f97 | 0x1fa0..=0x1fa7 => {
+                char::from_u32(character as u32 + 8).unwrap_or(character)
+            }
+            0x1fb3 | 0x1fc3 | 0x1ff3 => char::from_u32(character as u32 + 9).unwrap_or(character),
+            _ => character,
+        },
     }
+}
+
+/// Unicode's category Zs.
+const fn is_space_separator(character: char) -> bool {
+    matches!(character, ' ' | '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}')
+}
+
+fn each(call: &Call<'_>, convert: impl Fn(&str, &mut String)) -> ArrayRef {
+    let text = call.text(0);
+    call.texts(|row, out| {
+        convert(text(row)?, out);
+        Some(())
+    })
+}
+
+fn trim(call: &Call<'_>, head: bool, tail: bool, strip: impl Fn(char) -> bool + Copy) -> ArrayRef {
+    each(call, |text, out| {
+        let text = if head { text.trim_start_matches(strip) } else { text };
+        out.push_str(if tail { text.trim_end_matches(strip) } else { text });
+    })
+}
+
+fn trim_of(call: &Call<'_>, head: bool, tail: bool) -> ArrayRef {
+    let (text, characters) = (call.text(0), call.text(1));
+    call.texts(|row, out| {
+        let (text, characters) = (text(row)?, characters(row)?);
+        let strip = |character: char| characters.contains(character);
+        let text = if head { text.trim_start_matches(strip) } else { text };
+        out.push_str(if tail { text.trim_end_matches(strip) } else { text });
+        Some(())
+    })
+}
+
+/// Where a range of characters lies, of how many.
+type Range = fn(length: i64, offset: i64, count: Option<i64>) -> Option<std::ops::Range<i64>>;
+
+fn substring(call: &Call<'_>, range: Range) -> Result<ArrayRef> {
+    // The reach of DuckDB's offsets; Spark's are INT.
+    const REACH: std::ops::RangeInclusive<i64> = -4_294_967_296..=4_294_967_295;
+    let text = call.text(0);
+    let number = |index: usize| -> Box<dyn Fn(usize) -> Option<i64> + '_> {
+        if *call.types[index] == Type::Integer {
+            let number = call.number::<Int32Type>(index);
+            Box::new(move |row| number(row).map(i64::from))
+        } else {
+            Box::new(call.number::<Int64Type>(index))
+        }
+    };
+    let offset = number(1);
+    let count = (call.arguments.len() == 3).then(|| number(2));
+    for row in 0..call.rows {
+        let values = [offset(row), count.as_ref().and_then(|count| count(row))];
+        if values.into_iter().flatten().any(|value| !REACH.contains(&value)) {
+            return Err(call.failure(row, "an offset or length is out of range"));
+        }
+    }
+    Ok(call.texts(|row, out| {
+        let (text, offset) = (text(row)?, offset(row)?);
+        let count = match &count {
+            Some(count) => Some(count(row)?),
+            None => None,
+        };
+        let length = if text.is_ascii() { text.len() } else { text.chars().count() };
+        if let Some(range) = range(length as i64, offset, count) {
+            slice(text, &range, out);
+        }
+        Some(())
+    }))
+}
+
+fn slice(text: &str, range: &std::ops::Range<i64>, out: &mut String) {
+    let (start, end) = (range.start.max(0) as usize, range.end.max(0) as usize);
+    if text.is_ascii() {
+        let end = end.min(text.len());
+        return out.push_str(&text[start.min(end)..end]);
+    }
+    out.extend(text.chars().skip(start).take(end.saturating_sub(start)));
+}
+
+/// From 1, or from -1 at the end; what lies outside the text counts; a negative length goes backwards.
+fn duckdb_range(length: i64, offset: i64, count: Option<i64>) -> Option<std::ops::Range<i64>> {
+    let start = if offset >= 0 { offset - 1 } else { length + offset };
+    Some(match count {
+        None => start..length,
+        Some(count) if count >= 0 => start..start + count,
+        Some(count) => start + count..start,
+    })
+}
+
+/// From 1 (0 is 1 too), or from -1 at the end, where what lies before the text counts.
+fn spark_range(length: i64, offset: i64, count: Option<i64>) -> Option<std::ops::Range<i64>> {
+    let start = match offset {
+        1.. => offset - 1,
+        0 => 0,
+        _ => length + offset,
+    };
+    let end = count.map_or(length, |count| start + count.max(0));
+    (end > 0 && start < length).then(|| start.max(0)..end.min(length))
+}
+
+fn end(length: i64, count: i64) -> i64 {
+    if count >= 0 { count.min(length) } else { (length + count).max(0) }
+}
+
+fn side(call: &Call<'_>, range: impl Fn(i64, i64) -> std::ops::Range<i64>) -> Result<ArrayRef> {
+    let text = call.text(0);
+    let count: Box<dyn Fn(usize) -> Option<i64> + '_> = if *call.types[1] == Type::Integer {
+        let count = call.number::<Int32Type>(1);
+        Box::new(move |row| count(row).map(i64::from))
+    } else {
+        Box::new(call.number::<Int64Type>(1))
+    };
+    Ok(call.texts(|row, out| {
+        let (text, count) = (text(row)?, count(row)?);
+        slice(text, &range(text.chars().count() as i64, count), out);
+        Some(())
+    }))
+}
+
+fn test(call: &Call<'_>, holds: impl Fn(&str, &str) -> bool) -> ArrayRef {
+    let (text, part) = (call.text(0), call.text(1));
+    call.booleans(|row| Some(holds(text(row)?, part(row)?)))
+}
+
+/// Characters before the part, plus 1; 0 if it is not there.
+fn position(text: &str, part: &str) -> i64 {
+    text.find(part).map_or(0, |start| text[..start].chars().count() as i64 + 1)
+}
+
+/// The texts of the arguments; NULL is nothing.
+fn concat_skipping_nulls(call: &Call<'_>) -> Result<ArrayRef> {
+    let writers: Vec<_> =
+        call.arguments.iter().zip(call.types).map(|(values, ty)| write::writer(&values.array, ty)).collect();
+    Ok(call.texts(|row, out| {
+        for (values, write) in call.arguments.iter().zip(&writers) {
+            let row = values.at(row);
+            if values.array.is_valid(row) {
+                write(row, out);
+            }
+        }
+        Some(())
+    }))
+}
+
+/// The texts of the arguments; NULL if one is NULL.
+fn join(call: &Call<'_>) -> Result<ArrayRef> {
+    let texts: Vec<_> = (0..call.arguments.len()).map(|index| call.text(index)).collect();
+    Ok(call.texts(|row, out| {
+        for text in &texts {
+            out.push_str(text(row)?);
+        }
+        Some(())
+    }))
+}
+
+fn join_blobs(call: &Call<'_>) -> Result<ArrayRef> {
+    let mut blobs = BinaryBuilder::new();
+    for row in 0..call.rows {
+        let parts = call.arguments.iter().map(|values| {
+            let (row, bytes) = (values.at(row), values.array.as_binary::<i32>());
+            bytes.is_valid(row).then(|| bytes.value(row))
+        });
+        blobs.append_option(parts.collect::<Option<Vec<_>>>().map(|parts| parts.concat()));
+    }
+    Ok(Arc::new(blobs.finish()))
+}
+
+/// DuckDB reverses what a reader sees as one character as one; where that needs Unicode's tables it is refused.
+fn reverse(call: &Call<'_>) -> Result<ArrayRef> {
+    let is_single = |character: char| {
+        matches!(character as u32,
+            0x20..=0x7e | 0xa1..=0xac | 0xae..=0x2ff | 0x370..=0x482 | 0x48a..=0x58f | 0x3041..=0x3096 | 0x30a1..=0x30fa
+            | 0x4e00..=0x9fff)
+    };
+    let text = call.text(0);
+    for row in 0..call.rows {
+        if text(row).is_some_and(|text| !text.is_ascii() && !text.chars().all(is_single)) {
+            return Err(call.failure(row, "reverse is not offered for text of combined characters"));
+        }
+    }
+    Ok(each(call, |text, out| out.extend(text.chars().rev())))
+}
+
+fn pad(call: &Call<'_>, head: bool) -> Result<ArrayRef> {
+    let (text, length, padding) = (call.text(0), call.number::<Int32Type>(1), call.text(2));
+    for row in 0..call.rows {
+        let (Some(text), Some(length), Some(padding)) = (text(row), length(row), padding(row)) else { continue };
+        let length = usize::try_from(length).unwrap_or(0);
+        if padding.is_empty() && text.chars().count() < length {
+            return Err(call.failure(row, "there is nothing to pad with"));
+        }
+        if length > TEXT_BYTES_MAX {
+            return Err(call.failure(row, &format!("a text would exceed {TEXT_BYTES_MAX} bytes")));
+        }
+    }
+    Ok(call.texts(|row, out| {
+        let (text, length, padding) = (text(row)?, usize::try_from(length(row)?).unwrap_or(0), padding(row)?);
+        let kept = text.chars().take(length);
+        let missing = length.saturating_sub(text.chars().count());
+        let padding = padding.chars().cycle().take(missing);
+        if head {
+            out.extend(padding.chain(kept))
+        } else {
+            out.extend(kept.chain(padding))
+        }
+        Some(())
+    }))
+}
+
+fn repeat(call: &Call<'_>) -> Result<ArrayRef> {
+    repeated(call, call.number::<Int64Type>(1))
+}
+
+fn repeated(call: &Call<'_>, count: impl Fn(usize) -> Option<i64>) -> Result<ArrayRef> {
+    let text = call.text(0);
+    for row in 0..call.rows {
+        let (Some(text), Some(count)) = (text(row), count(row)) else { continue };
+        if text.len().saturating_mul(usize::try_from(count).unwrap_or(0)) > TEXT_BYTES_MAX {
+            return Err(call.failure(row, &format!("a text would exceed {TEXT_BYTES_MAX} bytes")));
+        }
+    }
+    Ok(call.texts(|row, out| {
+        let (text, count) = (text(row)?, count(row)?);
+        out.push_str(&text.repeat(usize::try_from(count).unwrap_or(0)));
+        Some(())
+    }))
 }

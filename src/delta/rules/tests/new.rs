@@ -6,7 +6,7 @@ use crate::{
         DeltaFormat,
         rules::{check_name, check_text},
     },
-    engine::TableFormat,
+    engine::{Extension, TableFormat},
 };
 
 fn columns() -> Schema {
@@ -79,4 +79,21 @@ fn names_are_new_whatever_their_case() {
 fn a_column_that_cannot_be_null_needs_no_more() {
     assert!(!check_text("(key > 0)", &columns()).unwrap().contains("FALSE"));
     assert!(check_text("(a > key)", &columns()).unwrap().ends_with("IS NOT FALSE"));
+}
+
+#[test]
+fn a_check_is_kept_only_of_values_that_others_see_as_they_are() {
+    use arrow::datatypes::TimeUnit::Microsecond;
+    let columns = Schema::new(vec![
+        Field::new("u", DataType::UInt8, true),
+        Field::new("big", DataType::UInt64, true),
+        Field::new("t", DataType::Time64(Microsecond), true),
+        Extension::Uuid.field("id", true),
+    ]);
+    for sql in ["(u < 200)", "(big > 18446744073709551614)"] {
+        check_text(sql, &columns).unwrap();
+    }
+    for (sql, column) in [("(t IS NOT NULL)", "'t'"), ("(id IS NOT NULL)", "'id'")] {
+        assert_unsupported(&check_text(sql, &columns), &[sql, column, "other writers"]);
+    }
 }
