@@ -154,8 +154,7 @@ fn enums_are_the_text_behind_their_keys() {
     let long: ArrayRef = Arc::new(StringArray::from(vec!["x".repeat(1 << 20)]));
     let bomb = DictionaryArray::<UInt8Type>::new(UInt8Array::from(vec![0; 2_100]), long);
     assert!(reason(sent(bomb, column())).contains("more than 2 GiB"));
-    let not_null = sent(array, Field::new("c", DataType::Utf8, false));
-    assert_eq!(reason(not_null), r#"column "c" is NOT NULL and a NULL was sent"#);
+    assert!(sent(array, Field::new("c", DataType::Utf8, false)).is_err());
 }
 
 #[test]
