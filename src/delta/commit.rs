@@ -15,6 +15,7 @@ use super::{
     durable::PutOutcome,
     log::CommitFailure,
     snapshot::DeltaSnapshot,
+    stamp::stamped,
     table::DeltaTable,
     version::Version,
     write::{CommitAdds, OutcomeUnknown},
@@ -67,7 +68,8 @@ async fn run(base: DeltaSnapshot, adds: Vec<Add>, rows: u64) -> Result<CommitOut
         if let Some(reason) = conflict(&base, &newest) {
             return Ok(CommitOutcome::Conflict { reason });
         }
-        if let Some(snapshot) = put_next(table, &newest, commit.clone(), attempt).await? {
+        let commit = stamped(table, &newest, &commit).await?;
+        if let Some(snapshot) = put_next(table, &newest, commit, attempt).await? {
             return Ok(CommitOutcome::Committed(Arc::new(snapshot)));
         }
     }

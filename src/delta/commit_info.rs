@@ -28,6 +28,9 @@ pub(crate) fn append(base: &DeltaSnapshot, adds: Vec<Add>, rows: u64) -> Result<
         json!({ "mode": "Append", "partitionBy": json!(base.definition().metadata().partition_columns()).to_string() });
     let mut info = info("WRITE", &parameters, &metrics);
     info.read_version = Some(base.version());
+    if base.definition().keeps_row_ids() {
+        info.info.insert("tags".to_owned(), json!({ "delta.rowTracking.preserved": "true" }));
+    }
     encode(info, adds.into_iter().map(Action::Add))
 }
 

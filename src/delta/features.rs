@@ -12,7 +12,7 @@ use delta_kernel::{
     table_features::TableFeature,
 };
 
-use super::field_metadata::first_with;
+use super::{field_metadata::first_with, type_changes::check_type_changes};
 use crate::engine::{Error, Result};
 
 /// The newest protocol there is: versions above it say nothing we could check.
@@ -37,14 +37,7 @@ pub(crate) fn check_read(table: &str, protocol: &Protocol) -> Result<()> {
 
 /// Refuses a schema in which the use of a readable feature cannot be served.
 pub(crate) fn check_read_schema(table: &str, schema: &StructType) -> Result<()> {
-    // Files written before the change hold the old type; nothing here widens them.
-    match first_with(schema, ColumnMetadataKey::TypeChanges.as_ref()) {
-        Some((column, _)) => Err(Error::Unsupported(format!(
-            "column '{column}' of table '{table}' has changed its type (table feature '{}'), which is not offered",
-            TableFeature::TypeWidening
-        ))),
-        None => Ok(()),
-    }
+    check_type_changes(table, schema)
 }
 
 /// Refuses an append that the table's features make unsafe, by the name of what stands in the way. Rules of rows have a
@@ -104,9 +97,10 @@ fn is_readable(feature: &TableFeature) -> bool {
             | TableFeature::V2Checkpoint
             // Asks something of VACUUM only.
             | TableFeature::VacuumProtocolCheck
-            // Served while unused: `check_read_schema` and the schema's types see the use.
+            // Which changes there were `check_read_schema` sees.
             | TableFeature::TypeWidening
             | TableFeature::TypeWideningPreview
+            // Served while unused: the schema's types show the use.
             | TableFeature::VariantType
             | TableFeature::VariantTypePreview
             | TableFeature::VariantShredding
@@ -149,14 +143,22 @@ fn check_append_feature(table: &str, config: &TableConfiguration, feature: &Tabl
         | TableFeature::CheckConstraints
         | TableFeature::AllowColumnDefaults => Ok(()),
         TableFeature::IdentityColumns => refuse_identity(table, config),
-        TableFeature::InCommitTimestamp => refuse_if(properties.enable_in_commit_timestamps, table, feature),
+        // What they ask of a commit is added to it as it is made.
+        TableFeature::InCommitTimestamp | TableFeature::RowTracking => Ok(()),
+        // Asks for statistics and leaves the clustering to those who do it.
+        TableFeature::ClusteredTable => Ok(()),
+        TableFeature::Unknown(name) if asks_nothing_of_an_append(name) => Ok(()),
         TableFeature::IcebergCompatV1 => refuse_if(properties.enable_iceberg_compat_v1, table, feature),
         TableFeature::IcebergCompatV2 => refuse_if(properties.enable_iceberg_compat_v2, table, feature),
         TableFeature::IcebergCompatV3 => refuse_if(properties.enable_iceberg_compat_v3, table, feature),
-        // Supported is enough to ask for row ids in every Add, unless suspended.
-        TableFeature::RowTracking => refuse_if(Some(properties.row_tracking_suspended != Some(true)), table, feature),
         other => refuse_if(Some(true), table, other),
     }
+}
+
+/// Features the kernel has no name for. Collations order texts for queries; data and statistics stay those of plain
+/// texts. Protected checkpoints bind those who remove checkpoints or make them of earlier versions.
+fn asks_nothing_of_an_append(feature: &str) -> bool {
+    ["collations", "collations-preview", "checkpointProtection"].contains(&feature)
 }
 
 fn refuse_if(in_use: Option<bool>, table: &str, feature: &TableFeature) -> Result<()> {

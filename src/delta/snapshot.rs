@@ -9,7 +9,7 @@ use super::{
     commit::AppendCommit,
     definition::Definition,
     index::FileIndex,
-    scan::{self, ScanSource},
+    scan::{self, ColumnSummary, ScanSource},
     table::DeltaTable,
     version::Version,
     write::{self, AppendTarget},
@@ -55,6 +55,10 @@ impl Snapshot for DeltaSnapshot {
         self.version.number()
     }
 
+    fn table_id(&self) -> &str {
+        self.definition().metadata().id()
+    }
+
     fn schema(&self) -> SchemaRef {
         self.definition().schema().logical.clone()
     }
@@ -67,8 +71,17 @@ impl Snapshot for DeltaSnapshot {
         self.definition().notes()
     }
 
-    async fn statistics(&self, _index: usize) -> Result<ColumnStatistics> {
-        Err(Error::Unsupported("statistics are not offered".to_owned()))
+    async fn statistics(&self, index: usize) -> Result<ColumnStatistics> {
+        let schema = self.schema();
+        let Some(field) = schema.fields().get(index) else {
+            let columns = schema.fields().len();
+            return Err(Error::InvalidArgument(format!("column {index} was asked for and the table has {columns}")));
+        };
+        if field.data_type().is_nested() {
+            return Ok(ColumnSummary::unknown().statistics(field));
+        }
+        let summary = self.version.summary(index, self.table.store(), self.table.log()).await?;
+        Ok(summary.statistics(field))
     }
 
     async fn row_count(&self) -> Result<Option<u64>> {

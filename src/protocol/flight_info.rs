@@ -18,7 +18,7 @@ pub struct TableInfo<'a> {
     pub schema: &'a str,
     /// The table's name.
     pub table: &'a str,
-    /// The columns, without the row id.
+    /// The columns, without the row id, and the metadata of their schema.
     pub columns: &'a Schema,
     /// What is noted of each column; none of those beyond its end.
     pub notes: &'a [ColumnNotes],
@@ -51,7 +51,7 @@ impl TableInfo<'_> {
             let metadata = field.metadata().clone().into_iter().chain(noted);
             Arc::new(field.as_ref().clone().with_metadata(metadata.collect()))
         });
-        Schema::new(columns.collect::<Vec<_>>())
+        Schema::new_with_metadata(columns.collect::<Vec<_>>(), self.columns.metadata().clone())
     }
 
     fn app_metadata(&self) -> Vec<u8> {
@@ -72,7 +72,8 @@ impl TableInfo<'_> {
 /// The columns with the row id last.
 pub fn with_row_id(columns: &Schema) -> Schema {
     let row_id = Arc::new(row_id_field());
-    Schema::new(columns.fields().iter().cloned().chain([row_id]).collect::<Vec<_>>())
+    let fields: Vec<_> = columns.fields().iter().cloned().chain([row_id]).collect();
+    Schema::new_with_metadata(fields, columns.metadata().clone())
 }
 
 /// `AirportSerializedFlightAppMetadata` (`include/storage/airport_catalog_api.hpp`)

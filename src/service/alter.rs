@@ -36,13 +36,13 @@ impl Airport {
                 this.begun = true;
                 let snapshot = rename(catalog.as_ref(), &name, &renamed, this).await?;
                 self.transactions.renamed(session, &name, &renamed);
-                Ok(table_info(&name.catalog, &name.schema, &renamed.table, snapshot.as_ref(), None))
+                Ok(table_info(&name.catalog, &name.schema, &renamed.table, snapshot.as_ref()))
             }
             change => {
                 let table = catalog.table(&name.schema, &name.table).await.map_err(gone)?;
                 let snapshot = alter(table.as_ref(), &alteration(change)?, this).await?;
-                self.transactions.altered(session, &name, snapshot.version());
-                Ok(table_info(&name.catalog, &name.schema, &name.table, snapshot.as_ref(), None))
+                self.transactions.altered(session, &name, snapshot.as_ref());
+                Ok(table_info(&name.catalog, &name.schema, &name.table, snapshot.as_ref()))
             }
         }
     }

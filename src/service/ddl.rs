@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::Schema;
+
 use super::{
     Airport,
     action::{contents_of, not_offered, table_info},
     attempts::{ActionDigest, Attempt, Outcome, Try},
     status::{Answer, Failure},
-    transactions::TableName,
+    transactions::{Fresh, TableName},
 };
 use crate::{
     catalog::Catalog,
@@ -15,7 +17,7 @@ use crate::{
     protocol::{
         action::{ActionRequest, CreateSchema, CreateTable, DropSchema, DropTable, OnConflict, reply},
         headers::CallContext,
-        types::canonical_schema,
+        types::{canonical_schema, enum_column},
     },
 };
 
@@ -70,7 +72,7 @@ impl Airport {
             ActionRequest::CreateSchema(request) => self.create_schema(&request).await.map(Some),
             ActionRequest::CreateTable(request) => self.create_table(context, request, this).await.map(Some),
             ActionRequest::DropSchema(request) => self.drop_schema(&request, this).await,
-            ActionRequest::DropTable(request) => self.drop_table(&request, this).await,
+            ActionRequest::DropTable(request) => self.drop_table(context, &request, this).await,
             ActionRequest::Alter(request) => self.alter(context, request, this).await.map(Some),
             _ => Err(not_offered("this change")),
         }
@@ -90,6 +92,7 @@ impl Airport {
     async fn create_table(&self, context: &CallContext, request: CreateTable, this: &mut Try) -> Answer<Vec<u8>> {
         refuse_constraints(&request)?;
         refuse_columns(&request)?;
+        self.limits.check_columns(&request.columns)?;
         let catalog = self.catalog(&request.catalog_name)?;
         let spec = TableSpec {
             schema: Arc::new(canonical_schema(&request.columns)?),
@@ -101,7 +104,7 @@ impl Airport {
         this.begun = true;
         let snapshot = match catalog.create_table(&name.schema, &name.table, &spec).await {
             Ok(snapshot) => {
-                self.made(context, &name);
+                self.made(context, &name, &request.columns);
                 snapshot
             }
             Err(Error::AlreadyExists(_)) if request.on_conflict == OnConflict::Ignore => self.existing(&name).await?,
@@ -110,18 +113,19 @@ impl Airport {
                 if there.version() != 0 || there.schema() != spec.schema {
                     return Err(Error::AlreadyExists(reason).into());
                 }
-                self.made(context, &name);
+                self.made(context, &name, &request.columns);
                 there
             }
             Err(error) => return Err(error.into()),
         };
-        Ok(table_info(&name.catalog, &name.schema, &name.table, snapshot.as_ref(), None))
+        Ok(table_info(&name.catalog, &name.schema, &name.table, snapshot.as_ref()))
     }
 
-    fn made(&self, context: &CallContext, name: &TableName) {
-        self.transactions.release(name);
+    fn made(&self, context: &CallContext, name: &TableName, columns: &Schema) {
+        self.transactions.release(context.session_id.as_deref(), name);
         if let Some(session) = &context.session_id {
-            self.fresh_tables.made(session, name.clone());
+            let enum_column = enum_column(columns).map(str::to_owned);
+            self.fresh_tables.made(session, name.clone(), Fresh { enum_column });
         }
     }
 
@@ -135,13 +139,13 @@ impl Airport {
         unless_missing(dropped, request.ignore_not_found || this.repeated)
     }
 
-    async fn drop_table(&self, request: &DropTable, this: &mut Try) -> Answer<Option<Vec<u8>>> {
+    async fn drop_table(&self, context: &CallContext, request: &DropTable, this: &mut Try) -> Answer<Option<Vec<u8>>> {
         let catalog = self.catalog(&request.catalog_name)?;
         let table = spelled(catalog.as_ref(), &request.schema_name, &request.table_name).await?;
         let name = TableName::new(&request.catalog_name, &request.schema_name, &table);
         this.begun = true;
         let dropped = catalog.drop_table(&name.schema, &name.table).await;
-        self.transactions.release(&name);
+        self.transactions.release(context.session_id.as_deref(), &name);
         unless_missing(dropped, request.ignore_not_found || this.repeated)
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use arrow_flight::{FlightData, FlightDescriptor};
 use futures::{StreamExt, stream};
+use tokio::time::{Instant, timeout, timeout_at};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{
@@ -22,6 +23,7 @@ use super::{
 };
 use crate::{
     catalog::Catalog,
+    config::Limits,
     engine::{Append, CommitOutcome, Error, Snapshot},
     protocol::{
         descriptor::TableReference,
@@ -61,7 +63,7 @@ impl Insert {
     /// Reads the opening messages, resolves the table they name and begins the append.
     async fn begin(airport: Arc<Airport>, context: CallContext, messages: Streaming<FlightData>) -> Answer<Self> {
         insert_only(context.operation()?)?;
-        let mut opening = Opening::new(messages);
+        let mut opening = Opening::new(messages, airport.limits);
         let table_ref = TableReference::from_descriptor(&opening.descriptor().await?)?;
         let fresh = FreshTable::of(&airport, &context, TableName::from(&table_ref))?;
         let Resolved { name, snapshot, .. } = airport.resolve(&context, &table_ref).await?;
@@ -149,7 +151,14 @@ impl FreshTable {
         let (Some(session), Some(_)) = (&context.session_id, &context.transaction_id) else { return Ok(None) };
         let catalog = Arc::clone(airport.catalog(&name.catalog)?);
         // Never made for another table, not even to be thrown away: dropping one drops its table.
-        Ok(airport.fresh_tables.take(session, &name).then(|| Self { catalog, name, kept: false }))
+        let Some(fresh) = airport.fresh_tables.take(session, &name) else { return Ok(None) };
+        let table = Self { catalog, name, kept: false };
+        match fresh.enum_column {
+            None => Ok(Some(table)),
+            Some(column) => Err(Failure::Unsupported(format!(
+                "CREATE TABLE AS cannot send column {column:?}, which holds an ENUM; cast it to VARCHAR in the query"
+            ))),
+        }
     }
 }
 
@@ -181,11 +190,14 @@ struct Opening {
     messages: Streaming<FlightData>,
     /// A message that has been read and not used up.
     pending: Option<FlightData>,
+    limits: Limits,
+    /// When the schema must have come.
+    until: Instant,
 }
 
 impl Opening {
-    const fn new(messages: Streaming<FlightData>) -> Self {
-        Self { messages, pending: None }
+    fn new(messages: Streaming<FlightData>, limits: Limits) -> Self {
+        Self { messages, pending: None, limits, until: Instant::now() + limits.opening_max }
     }
 
     async fn descriptor(&mut self) -> Answer<FlightDescriptor> {
@@ -201,20 +213,43 @@ impl Opening {
     /// has one that may not be.
     async fn input(mut self, table_schema: SchemaRef) -> Answer<Input> {
         let mut message = self.next("a schema").await?;
+        let mut empty = 0;
         while message.data_header.is_empty() {
+            note_empty(&mut empty)?;
             message = self.next("a schema").await?;
         }
         let wire_schema = Arc::new(decode_schema_message("exchange", &message.data_header)?);
+        self.limits.check_columns(&wire_schema)?;
         let conform = Conform::new(Arc::clone(&wire_schema), Arc::new(with_nulls(&table_schema)))?;
-        Ok(Input { messages: self.messages, wire_schema, conform })
+        Ok(Input { messages: self.messages, wire_schema, conform, limits: self.limits, empty: 0 })
     }
 
     async fn next(&mut self, what: &str) -> Answer<FlightData> {
         if let Some(message) = self.pending.take() {
             return Ok(message);
         }
-        let message = self.messages.message().await.map_err(Failure::Broken)?;
+        let Ok(message) = timeout_at(self.until, self.messages.message()).await else {
+            let seconds = self.limits.opening_max.as_secs();
+            return Err(Failure::Silent(format!(
+                "the exchange did not name {what} within {seconds} s, so it was ended and nothing was changed; the \
+                 server may be started with a larger --opening-seconds-max"
+            )));
+        };
+        let message = message.map_err(|status| Failure::receiving(status, &self.limits))?;
         message.ok_or_else(|| Failure::Malformed(format!("the exchange ended before it named {what}")))
+    }
+}
+
+/// How many messages without rows may come in a row: none has a meaning, and each costs a little.
+const EMPTY_MESSAGES_MAX: usize = 10_000;
+
+fn note_empty(empty: &mut usize) -> Answer<()> {
+    *empty += 1;
+    match *empty <= EMPTY_MESSAGES_MAX {
+        true => Ok(()),
+        false => {
+            Err(Failure::Malformed(format!("the exchange sent {EMPTY_MESSAGES_MAX} messages without rows in a row")))
+        }
     }
 }
 
@@ -225,19 +260,51 @@ struct Input {
     wire_schema: SchemaRef,
     /// From those to the table's.
     conform: Conform,
+    limits: Limits,
+    /// Messages without rows since the last with some.
+    empty: usize,
 }
 
 impl Input {
     /// The next rows, in the table's types; `None` after the client's half-close.
     async fn next(&mut self) -> Answer<Option<RecordBatch>> {
-        while let Some(message) = self.messages.message().await.map_err(Failure::Broken)? {
+        while let Some(message) = self.message().await? {
             if message.data_header.is_empty() {
+                note_empty(&mut self.empty)?;
                 continue;
             }
             let rows = decode_batch("exchange", &message.data_header, message.data_body, &self.wire_schema)?;
+            match rows.num_rows() {
+                0 => note_empty(&mut self.empty)?,
+                rows => self.check_rows(rows)?,
+            }
             return Ok(Some(self.conform.apply(&rows)?));
         }
         Ok(None)
+    }
+
+    async fn message(&mut self) -> Answer<Option<FlightData>> {
+        let Ok(message) = timeout(self.limits.idle_max, self.messages.message()).await else {
+            let seconds = self.limits.idle_max.as_secs();
+            return Err(Failure::Silent(format!(
+                "no rows came for {seconds} s, so the statement was ended and nothing was changed; run it again, or \
+                 start the server with a larger --idle-seconds-max"
+            )));
+        };
+        message.map_err(|status| Failure::receiving(status, &self.limits))
+    }
+
+    fn check_rows(&mut self, rows: usize) -> Answer<()> {
+        self.empty = 0;
+        let rows_max = self.limits.batch_rows_max;
+        match rows <= rows_max {
+            true => Ok(()),
+            false => Err(Error::ResourceExhausted(format!(
+                "a message holds {rows} rows, more than {rows_max}; the server may be started with a larger \
+                 --batch-rows-max"
+            ))
+            .into()),
+        }
     }
 }
 

@@ -3,24 +3,28 @@
 mod action;
 mod alter;
 mod attempts;
+mod calls;
 mod connection;
 mod ddl;
 mod exchange;
 mod flight;
 mod frames;
+mod limits;
 mod resolve;
 mod router;
 mod scan;
 mod status;
+mod taken;
 mod transactions;
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicU64};
 
 pub use connection::Incoming;
 pub use router::Router;
 
 use crate::{catalog::Catalog, config::Limits};
 use attempts::Attempts;
+use calls::Calls;
 use transactions::{FreshTables, Transactions};
 
 /// What every call shares.
@@ -28,9 +32,12 @@ use transactions::{FreshTables, Transactions};
 pub struct Airport {
     catalogs: Vec<Arc<dyn Catalog>>,
     limits: Limits,
+    calls: Calls,
     transactions: Transactions,
     fresh_tables: FreshTables,
     attempts: Attempts,
+    /// How often clients have asked for a catalog's version.
+    version_looks: AtomicU64,
 }
 
 impl Airport {
@@ -38,10 +45,12 @@ impl Airport {
     pub fn new(catalogs: Vec<Arc<dyn Catalog>>, limits: Limits) -> Arc<Self> {
         Arc::new(Self {
             catalogs,
+            calls: Calls::new(limits.calls_max.get()),
             limits,
             transactions: Transactions::new(),
             fresh_tables: FreshTables::new(),
             attempts: Attempts::new(),
+            version_looks: AtomicU64::new(0),
         })
     }
 }

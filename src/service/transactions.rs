@@ -15,11 +15,14 @@ use uuid::Uuid;
 
 use crate::engine::{Error, Result, Snapshot, Table};
 
-/// Transactions remembered; the least recently used goes first. About 200 bytes each.
+/// Transactions remembered; the least recently used goes first. About 300 bytes each.
 const TRANSACTIONS_MAX: NonZeroUsize = NonZeroUsize::new(100_000).expect("not zero");
 
 /// Snapshots held ready; a transaction whose snapshot is gone from here has its version opened again.
 const SNAPSHOTS_MAX: NonZeroUsize = NonZeroUsize::new(1_024).expect("not zero");
+
+/// Sessions whose last transaction and last CREATE TABLE are remembered.
+const SESSIONS_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
 
 /// A table by its catalog, schema and name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -51,31 +54,58 @@ pub(super) struct Transactions {
 struct State {
     transactions: LruCache<String, Pins>,
     snapshots: LruCache<(String, TableName), Arc<dyn Snapshot>>,
+    /// Which transaction each session began last.
+    last_begun: LruCache<String, String>,
+}
+
+/// Which version of which table: another table may have taken the name, and have a version of that number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Pin {
+    version: u64,
+    table_id: Arc<str>,
+}
+
+impl Pin {
+    fn of(snapshot: &dyn Snapshot) -> Self {
+        Self { version: snapshot.version(), table_id: snapshot.table_id().into() }
+    }
 }
 
 /// What a transaction has touched.
 #[derive(Debug, Default)]
 struct Pins {
     session: Option<String>,
-    versions: HashMap<TableName, u64>,
+    tables: HashMap<TableName, Pin>,
 }
 
 impl Transactions {
     pub(super) fn new() -> Self {
-        let state = State { transactions: LruCache::new(TRANSACTIONS_MAX), snapshots: LruCache::new(SNAPSHOTS_MAX) };
+        let state = State {
+            transactions: LruCache::new(TRANSACTIONS_MAX),
+            snapshots: LruCache::new(SNAPSHOTS_MAX),
+            last_begun: LruCache::new(SESSIONS_MAX),
+        };
         Self { state: Mutex::new(state) }
     }
 
     /// Begins a transaction of a client's session: its identifier.
     pub(super) fn begin(&self, session: Option<&str>) -> String {
         let id = Uuid::new_v4().simple().to_string();
-        let pins = Pins { session: session.map(str::to_owned), versions: HashMap::new() };
-        self.lock(|state| state.transactions.put(id.clone(), pins));
+        let pins = Pins { session: session.map(str::to_owned), tables: HashMap::new() };
+        self.lock(|state| {
+            state.transactions.put(id.clone(), pins);
+            if let Some(session) = session {
+                state.last_begun.put(session.to_owned(), id.clone());
+            }
+        });
         id
     }
 
     /// The snapshot of `table` that the transaction sees: pinned at its first touch. Without a transaction, the
     /// newest.
+    ///
+    /// # Errors
+    /// `FailedPrecondition` if the transaction is not known, or the table it pinned is no longer there.
     pub(super) async fn snapshot(
         &self,
         transaction: Option<&str>,
@@ -84,12 +114,17 @@ impl Transactions {
     ) -> Result<Arc<dyn Snapshot>> {
         let Some(id) = transaction else { return table.snapshot().await };
         match self.pinned(id, name)? {
-            Some(Pin::Ready(snapshot)) => Ok(snapshot),
-            Some(Pin::Version(version)) => {
-                let snapshot = table.snapshot_at(version).await?;
-                Ok(self.pin_first(id, name, snapshot))
-            }
+            Some(Pinned::Ready(snapshot)) => Ok(snapshot),
+            Some(Pinned::At(pin)) => Ok(self.pin_first(id, name, reopened(name, table, &pin).await?)),
             None => Ok(self.pin_first(id, name, table.snapshot().await?)),
+        }
+    }
+
+    /// The snapshot the transaction has pinned of a table, if it is at hand.
+    pub(super) fn ready(&self, transaction: Option<&str>, name: &TableName) -> Option<Arc<dyn Snapshot>> {
+        match self.pinned(transaction?, name) {
+            Ok(Some(Pinned::Ready(snapshot))) => Some(snapshot),
+            _ => None,
         }
     }
 
@@ -98,22 +133,40 @@ impl Transactions {
         let Some(id) = transaction else { return };
         self.lock(|state| {
             if let Some(pins) = state.transactions.get_mut(id) {
-                pins.versions.insert(name.clone(), snapshot.version());
+                pins.tables.insert(name.clone(), Pin::of(snapshot.as_ref()));
                 state.snapshots.put((id.to_owned(), name.clone()), Arc::clone(snapshot));
             }
         });
     }
 
-    /// A session has altered a table, which is at `version` now: its own transactions go on there, others keep the
-    /// version they have.
+    /// `session` has dropped the table or made it anew.
+    ///
+    /// The call did not name its transaction, but it belongs to one that was announced: the one its session began
+    /// last, unless that has several connections. That one sees the change at its next look. Any other keeps its
+    /// pin and is refused if the table is not the same any more.
+    pub(super) fn release(&self, session: Option<&str>, name: &TableName) {
+        self.lock(|state| {
+            let own = session.and_then(|session| state.last_begun.get(session)).cloned();
+            if let Some(pins) = own.and_then(|id| state.transactions.get_mut(&id)) {
+                pins.tables.remove(name);
+            }
+            state.forget_snapshots(name, |_, _| true);
+        });
+    }
+
+    /// A session has altered a table, of which this is the state now: its own transactions go on there, others keep
+    /// the version they have.
     ///
     /// An ALTER does not say which transaction it belongs to. The catalog that the client's connections share knows
     /// the new columns only, so none of them could use the version before.
-    pub(super) fn altered(&self, session: Option<&str>, name: &TableName, version: u64) {
+    pub(super) fn altered(&self, session: Option<&str>, name: &TableName, snapshot: &dyn Snapshot) {
+        let now = Pin::of(snapshot);
         self.lock(|state| {
             for (_, pins) in of_session(state, session) {
-                if let Some(pinned) = pins.versions.get_mut(name) {
-                    *pinned = version.max(*pinned);
+                if let Some(pinned) = pins.tables.get_mut(name)
+                    && (pinned.version < now.version || pinned.table_id != now.table_id)
+                {
+                    *pinned = now.clone();
                 }
             }
             state.forget_snapshots(name, |id, transactions| {
@@ -126,30 +179,20 @@ impl Transactions {
     pub(super) fn renamed(&self, session: Option<&str>, from: &TableName, to: &TableName) {
         self.lock(|state| {
             for (_, pins) in of_session(state, session) {
-                if let Some(version) = pins.versions.remove(from) {
-                    pins.versions.insert(to.clone(), version);
+                if let Some(pin) = pins.tables.remove(from) {
+                    pins.tables.insert(to.clone(), pin);
                 }
             }
-        });
-        self.release(from);
-    }
-
-    /// Forgets what transactions pinned of a table: it was dropped or made anew.
-    pub(super) fn release(&self, name: &TableName) {
-        self.lock(|state| {
-            for (_, pins) in &mut state.transactions {
-                pins.versions.remove(name);
-            }
-            state.forget_snapshots(name, |_, _| true);
+            state.forget_snapshots(from, |_, _| true);
         });
     }
 
-    fn pinned(&self, id: &str, name: &TableName) -> Result<Option<Pin>> {
+    fn pinned(&self, id: &str, name: &TableName) -> Result<Option<Pinned>> {
         self.lock(|state| {
             let pins = state.transactions.get(id).ok_or_else(|| expired(id))?;
-            let Some(&version) = pins.versions.get(name) else { return Ok(None) };
+            let Some(pin) = pins.tables.get(name).cloned() else { return Ok(None) };
             let ready = state.snapshots.get(&(id.to_owned(), name.clone())).cloned();
-            Ok(Some(ready.map_or(Pin::Version(version), Pin::Ready)))
+            Ok(Some(ready.map_or(Pinned::At(pin), Pinned::Ready)))
         })
     }
 
@@ -161,7 +204,7 @@ impl Transactions {
                 return Arc::clone(first);
             }
             if let Some(pins) = state.transactions.get_mut(id) {
-                pins.versions.insert(name.clone(), snapshot.version());
+                pins.tables.insert(name.clone(), Pin::of(snapshot.as_ref()));
             }
             state.snapshots.put(key, Arc::clone(&snapshot));
             snapshot
@@ -177,7 +220,7 @@ impl Transactions {
 impl State {
     /// Forgets the snapshots of a table that transactions hold for which `stale` says so.
     fn forget_snapshots(&mut self, name: &TableName, stale: impl Fn(&str, &LruCache<String, Pins>) -> bool) {
-        let Self { transactions, snapshots } = self;
+        let Self { transactions, snapshots, .. } = self;
         let is_stale = |(id, table): &(String, TableName)| table == name && stale(id, transactions);
         let keys: Vec<_> = snapshots.iter().map(|(key, _)| key).filter(|key| is_stale(key)).cloned().collect();
         for key in keys {
@@ -191,9 +234,27 @@ fn of_session<'a>(state: &'a mut State, session: Option<&str>) -> impl Iterator<
     state.transactions.iter_mut().filter(move |(_, pins)| session.is_some() && pins.session.as_deref() == session)
 }
 
-enum Pin {
+/// What a transaction has pinned of a table.
+enum Pinned {
     Ready(Arc<dyn Snapshot>),
-    Version(u64),
+    At(Pin),
+}
+
+/// The pinned version again.
+async fn reopened(name: &TableName, table: &dyn Table, pin: &Pin) -> Result<Arc<dyn Snapshot>> {
+    match table.snapshot_at(pin.version).await {
+        Ok(snapshot) if snapshot.table_id() == &*pin.table_id => Ok(snapshot),
+        Ok(_) | Err(Error::NotFound(_)) => Err(replaced(name)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Another table has taken the name of the one a call is about, or its log was cleaned.
+pub(super) fn replaced(name: &TableName) -> Error {
+    Error::FailedPrecondition(format!(
+        "the version of {name} that this transaction sees is gone: the table was dropped and made again, or its log \
+         was cleaned; ROLLBACK and begin again"
+    ))
 }
 
 fn expired(id: &str) -> Error {
@@ -203,16 +264,24 @@ fn expired(id: &str) -> Error {
     ))
 }
 
-/// Sessions whose last CREATE TABLE is remembered.
-const SESSIONS_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
-
 /// Which table a client session has just made.
 ///
 /// CREATE TABLE AS reaches the server as CREATE TABLE and then an insert, in one DuckDB transaction. If that insert
 /// fails, the statement must leave no table. The create does not name its transaction, but every new transaction
 /// is announced, so a table is fresh from its creation to its session's next transaction.
 #[derive(Debug)]
-pub(super) struct FreshTables(Mutex<LruCache<String, TableName>>);
+pub(super) struct FreshTables(Mutex<LruCache<String, (TableName, Fresh)>>);
+
+/// What is to be known of a fresh table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fresh {
+    /// The first ENUM column, unless another statement has begun since.
+    ///
+    /// The client's catalog takes ENUM as VARCHAR. CREATE TABLE AS then reads the source's ENUM codes as if they were
+    /// VARCHAR, which DuckDB notices as an internal error that puts the client's whole database out of use: such an
+    /// insert has to be refused before its first row.
+    pub(super) enum_column: Option<String>,
+}
 
 impl FreshTables {
     pub(super) fn new() -> Self {
@@ -220,8 +289,15 @@ impl FreshTables {
     }
 
     /// `session` has just made `table`.
-    pub(super) fn made(&self, session: &str, table: TableName) {
-        self.lock().put(session.to_owned(), table);
+    pub(super) fn made(&self, session: &str, table: TableName, fresh: Fresh) {
+        self.lock().put(session.to_owned(), (table, fresh));
+    }
+
+    /// `session` begins another statement, perhaps of the same transaction: it asks for the catalog's version.
+    pub(super) fn next_statement(&self, session: &str) {
+        if let Some((_, fresh)) = self.lock().peek_mut(session) {
+            fresh.enum_column = None;
+        }
     }
 
     /// `session` begins another transaction.
@@ -229,48 +305,17 @@ impl FreshTables {
         self.lock().pop(session);
     }
 
-    /// Whether `session` made `table` in the transaction it is in; answers so once.
-    pub(super) fn take(&self, session: &str, table: &TableName) -> bool {
+    /// `table`, if `session` made it in the transaction it is in; answers so once.
+    pub(super) fn take(&self, session: &str, table: &TableName) -> Option<Fresh> {
         let mut tables = self.lock();
-        let fresh = tables.peek(session) == Some(table);
-        if fresh {
-            tables.pop(session);
-        }
-        fresh
+        tables.peek(session).filter(|(made, _)| made == table)?;
+        tables.pop(session).map(|(_, fresh)| fresh)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, LruCache<String, TableName>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, LruCache<String, (TableName, Fresh)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn table(name: &str) -> TableName {
-        TableName::new("lake", "s", name)
-    }
-
-    #[test]
-    fn a_table_is_fresh_for_its_session_until_the_next_transaction() {
-        let fresh = FreshTables::new();
-        fresh.made("a", table("t"));
-        assert!(!fresh.take("b", &table("t")), "another session's");
-        assert!(!fresh.take("a", &table("u")), "another table");
-        assert!(fresh.take("a", &table("t")));
-        assert!(!fresh.take("a", &table("t")), "once");
-        fresh.made("a", table("t"));
-        fresh.settled("a");
-        assert!(!fresh.take("a", &table("t")), "a later transaction");
-    }
-
-    #[test]
-    fn a_transaction_nobody_began_is_refused() {
-        let transactions = Transactions::new();
-        let error = transactions.pinned("nope", &table("t")).err().expect("refused");
-        assert!(matches!(error, Error::FailedPrecondition(_)), "{error}");
-        let id = transactions.begin(None);
-        assert!(transactions.pinned(&id, &table("t")).expect("known").is_none());
-    }
-}
+mod tests;

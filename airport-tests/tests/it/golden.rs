@@ -13,8 +13,6 @@ use crate::support::{OFFERED, assert_callers_fault, assert_refused, files, lake}
 /// `CREATE TABLE lake.sales.copy AS ...`: without the constraints of the table it copies.
 const CREATE_COPY: &str = "174-DoAction-create_table";
 const INSERT_COPY: &str = "175-DoExchange-insert";
-/// `AT (VERSION => 1)`
-const TIME_TRAVEL: [&str; 1] = ["112-DoAction-endpoints"];
 /// How many rows the five batches of [`INSERT_COPY`] hold.
 const COPIED_ROWS: u64 = 2549;
 
@@ -67,10 +65,6 @@ async fn recorded_filters_are_understood_or_left_alone() {
     insert(&client, &golden, INSERT_COPY, &table).await.unwrap();
     for call in golden.calls("DoAction-endpoints") {
         let endpoints = golden::endpoints(&client, &golden, call, &table).await;
-        if TIME_TRAVEL.contains(&call) {
-            assert_refused(endpoints, Code::Unimplemented, &["VERSION"]);
-            continue;
-        }
         for endpoint in endpoints.unwrap_or_else(|e| panic!("{call}: {e}")) {
             let mut stream = client.get(&table, endpoint).await.unwrap_or_else(|e| panic!("{call}: {e}"));
             while stream.next().await.unwrap_or_else(|e| panic!("{call}: {e}")).is_some() {}

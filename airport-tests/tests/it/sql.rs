@@ -23,6 +23,7 @@ macro_rules! topics {
 topics! {
     alter
     attach
+    changing
     constraints
     create_table
     ctas
@@ -32,10 +33,12 @@ topics! {
     insert
     names
     partitioned
+    prepared
     read
     rowid
     schemas
     snapshots
+    statistics
     time_travel
     tpch
     types

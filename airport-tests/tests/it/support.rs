@@ -22,12 +22,13 @@ use tonic::Code;
 pub(crate) const SALES: &str = "sales";
 
 /// The actions that are offered.
-pub(crate) const OFFERED: [&str; 21] = [
+pub(crate) const OFFERED: [&str; 22] = [
     "add_column",
     "add_constraint",
     "add_field",
     "catalog_version",
     "change_column_type",
+    "column_statistics",
     "create_schema",
     "create_table",
     "create_transaction",

@@ -52,16 +52,32 @@ fn features_that_cannot_be_read_are_refused_by_name() {
 }
 
 #[test]
-fn a_column_that_changed_its_type_is_refused() {
+fn a_column_that_became_wider_is_read_and_appended_to() {
     let changes = json!([{ "fromType": "integer", "toType": "long" }]);
-    let outcome = of_features(&["typeWidening"], &["typeWidening"], &with("delta.typeChanges", &changes), &json!({}));
-    refused(outcome.map(drop), "column 'x.y'");
+    for feature in ["typeWidening", "typeWidening-preview"] {
+        of_features(&[feature], &[feature], &with("delta.typeChanges", &changes), &json!({})).unwrap().unwrap();
+    }
 }
 
 #[test]
 fn writer_features_that_ask_nothing_of_an_append() {
-    for feature in ["appendOnly", "changeDataFeed", "domainMetadata"] {
-        let used = json!({"delta.appendOnly": "true", "delta.enableChangeDataFeed": "true"});
+    for feature in [
+        "appendOnly",
+        "changeDataFeed",
+        "domainMetadata",
+        "clustering",
+        "inCommitTimestamp",
+        "rowTracking",
+        "checkpointProtection",
+        "collations",
+        "collations-preview",
+    ] {
+        let used = json!({
+            "delta.appendOnly": "true",
+            "delta.enableChangeDataFeed": "true",
+            "delta.enableInCommitTimestamps": "true",
+            "delta.enableRowTracking": "true",
+        });
         of_features(&[], &[feature], &plain(), &used).unwrap().unwrap();
     }
     // Listed and not used.
@@ -71,23 +87,20 @@ fn writer_features_that_ask_nothing_of_an_append() {
         "generatedColumns",
         "identityColumns",
         "allowColumnDefaults",
-        "inCommitTimestamp",
         "icebergCompatV1",
         "icebergCompatV2",
     ] {
         of_features(&[], &[feature], &plain(), &json!({})).unwrap().unwrap();
     }
-    of_features(&[], &["rowTracking"], &plain(), &json!({"delta.rowTrackingSuspended": "true"})).unwrap().unwrap();
 }
 
 #[test]
 fn writer_features_in_use_are_refused_by_name() {
     let used = |key: &str| json!({ key: "true" });
     for (feature, configuration) in [
-        ("inCommitTimestamp", used("delta.enableInCommitTimestamps")),
         ("icebergCompatV1", used("delta.enableIcebergCompatV1")),
-        ("rowTracking", json!({})),
-        ("clustering", json!({})),
+        ("icebergCompatV2", used("delta.enableIcebergCompatV2")),
+        ("icebergCompatV3", used("delta.enableIcebergCompatV3")),
         ("materializePartitionColumns", json!({})),
         ("tomorrow", json!({})),
     ] {

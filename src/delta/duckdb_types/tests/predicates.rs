@@ -261,3 +261,58 @@ async fn infinite_times_are_found_and_bound_nothing_wrongly() {
         }
     }
 }
+
+/// Statistics of every kind bound all values, those at the extremes too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn statistics_bound_every_value() {
+    let mut told = 0;
+    for kind in KINDS {
+        for seed in 0..4 {
+            let lake = Lake::new();
+            let snapshot = created(&lake, "t", vec![kind.field("c", true)], &[]).await;
+            let mut random = Random(seed);
+            let column = values(&mut random, snapshot.schema().field(0), 1 + 5 * seed as usize);
+            let batch = RecordBatch::try_new(snapshot.schema(), vec![Arc::clone(&column)]).unwrap();
+            let snapshot = appended(&snapshot, &[batch]).await;
+            let found = snapshot.statistics(0).await.unwrap();
+            assert_eq!(found.min.data_type(), column.data_type(), "{kind}");
+            assert_eq!(found.has_not_null, column.null_count() < column.len(), "{kind}");
+            assert_eq!(found.has_null, column.null_count() > 0, "{kind}");
+            let bound = |array: &ArrayRef| array.is_valid(0).then(|| scalar(kind, array, 0)).flatten();
+            let (min, max) = (bound(&found.min), bound(&found.max));
+            told += usize::from(min.is_some() && max.is_some());
+            for row in (0..column.len()).filter(|row| column.is_valid(*row)) {
+                let Some(value) = scalar(kind, &column, row) else { continue };
+                let inside = |bound: &Option<Scalar>, beyond: fn(Ordering) -> bool| {
+                    bound.as_ref().is_none_or(|bound| !beyond(order(&value, bound)))
+                };
+                assert!(inside(&min, Ordering::is_lt) && inside(&max, Ordering::is_gt), "{kind} {value:?} {found:?}");
+            }
+        }
+    }
+    assert!(told > 20, "statistics are told: {told}");
+}
+
+#[test]
+fn bounds_are_rounded_outward_to_values_of_the_type() {
+    use super::super::{Side, stored_bound};
+    let at =
+        |kind: Kind, bound: Scalar, side| stored_bound(&bound, &kind.field("c", true), side).map(|(bound, _)| bound);
+    let times = |micros: i64| {
+        [Side::Min, Side::Max].map(|side| match at(Kind::TimestampS, Scalar::Timestamp(micros), side) {
+            Some(Scalar::Timestamp(micros)) => micros,
+            other => panic!("{other:?}"),
+        })
+    };
+    assert_eq!(times(1_500_000), [1_000_000, 2_000_000]);
+    assert_eq!(times(-1), [-1_000_000, 0]);
+    assert_eq!(times(2_000_000), [2_000_000, 2_000_000]);
+    assert_eq!(times(i64::MAX), [i64::MAX - 775_807, i64::MAX]);
+    assert_eq!(times(i64::MIN)[0], -i64::MAX);
+    let integer = |value| Scalar::Integer(value);
+    assert_eq!(at(Kind::UTinyInt, integer(300), Side::Max), Some(integer(255)));
+    assert_eq!(at(Kind::UTinyInt, integer(-1), Side::Min), Some(integer(0)));
+    let decimal = |unscaled| Scalar::Decimal { unscaled, scale: 0 };
+    assert_eq!(at(Kind::UBigInt, decimal(1 << 64), Side::Max), Some(decimal(u64::MAX.into())));
+    assert_eq!(at(Kind::Extension(Extension::Uuid), Scalar::Text("a".to_owned()), Side::Max), None);
+}

@@ -51,6 +51,9 @@ impl Snapshot for FakeSnapshot {
     fn version(&self) -> u64 {
         self.0
     }
+    fn table_id(&self) -> &str {
+        "fake"
+    }
     fn schema(&self) -> SchemaRef {
         Arc::new(Schema::empty())
     }
