@@ -13,6 +13,8 @@ mod eval;
 mod functions;
 mod limits;
 mod parse;
+mod print;
+mod render;
 mod rules;
 mod seam;
 #[cfg(test)]
@@ -27,6 +29,7 @@ use arrow::{
 };
 
 use crate::engine::{Error, Result};
+pub use render::render_row;
 use tree::Typed;
 use types::Type;
 
@@ -107,6 +110,14 @@ impl Expression {
         }
         let values = eval::evaluate(&self.tree, &eval::Rows::all(&columns, rows.num_rows()))?;
         seam::release(&values.expand(rows.num_rows())?, &self.tree.ty, &self.result)
+    }
+
+    /// The expression in a dialect's SQL, meaning the same there. A text that Delta's log is to keep is Spark's.
+    ///
+    /// # Errors
+    /// `Unsupported`, by name, for what has no such form.
+    pub fn to_sql(&self, dialect: Dialect) -> Result<String> {
+        print::print(&self.tree, dialect)
     }
 
     fn of(tree: Typed, result: Field) -> Self {

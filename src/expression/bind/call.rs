@@ -127,6 +127,11 @@ impl Binder<'_> {
         if let Some(nested) = super::special::nested(self, name, &arguments)? {
             return Ok(nested);
         }
+        if let (Dialect::Spark, [left, right]) = (self.dialect, arguments.as_slice())
+            && left.ty.is_numeric()
+        {
+            check_spark_mix(&left.operand(), &right.operand(), name)?;
+        }
         let overloads = functions::overloads(name, self.dialect).ok_or_else(|| functions::refusal(name))?;
         let operands: Vec<Operand> = arguments.iter().map(|argument| self.willing(argument)).collect();
         let parameters = overloads.iter().map(|overload| overload.parameters.as_slice());
@@ -146,10 +151,10 @@ impl Binder<'_> {
 
     pub(super) fn willing(&self, argument: &Typed) -> Operand {
         let operand = argument.operand();
-        match (self.dialect, operand.literal) {
-            // Spark's numbers are what they are.
-            (Dialect::Spark, Some(Literal::Integer(_))) => operand.ty.into(),
-            _ => operand,
+        match self.dialect {
+            // Spark's literals are what they are.
+            Dialect::Spark => operand.ty.into(),
+            Dialect::DuckDb => operand,
         }
     }
 }
@@ -178,11 +183,10 @@ fn apply(overload: Overload, arguments: Vec<Typed>) -> Result<Typed> {
 
 fn no_overload(name: &str, operands: &[Operand], ambiguous: bool) -> Error {
     let types = operands.iter().map(|operand| operand.ty.to_string()).collect::<Vec<_>>().join(", ");
-    Error::InvalidArgument(if ambiguous {
-        format!("{name} of ({types}) has several meanings: cast the arguments explicitly")
-    } else {
-        format!("{name} is not offered for ({types})")
-    })
+    if ambiguous {
+        return Error::InvalidArgument(format!("{name} of ({types}) has several meanings: cast the arguments explicitly"));
+    }
+    Error::Unsupported(format!("{name} is not offered for ({types})"))
 }
 
 fn arguments<'a>(syntax: &'a Syntax, name: &str) -> Result<Vec<&'a Expr>> {
@@ -210,11 +214,26 @@ fn field_name(field: &DateTimeField) -> Result<String> {
     }
 }
 
+/// Types that Spark brings together by its own rules, other than DuckDB's.
+pub(super) fn check_spark_mix(left: &Operand, right: &Operand, where_: &str) -> Result<()> {
+    let known = |operand: &Operand| operand.ty != Type::Null;
+    let text = (left.ty == Type::Varchar) != (right.ty == Type::Varchar);
+    let boolean = (left.ty == Type::Boolean) != (right.ty == Type::Boolean);
+    let decimal = |a: &Operand, b: &Operand| matches!(a.ty, Type::Decimal(..)) && b.ty == Type::Float;
+    if known(left) && known(right) && (text || boolean || decimal(left, right) || decimal(right, left)) {
+        return Err(Error::Unsupported(format!(
+            "{} and {} in {where_} are not offered in Spark's expressions: cast one explicitly",
+            left.ty, right.ty
+        )));
+    }
+    Ok(())
+}
+
 /// Spark compares text with other types by rules that depend on its settings.
 pub(super) fn check_spark_comparison(left: &Operand, right: &Operand) -> Result<()> {
     let is_text = |operand: &Operand| operand.ty == Type::Varchar;
     if is_text(left) == is_text(right) || left.ty == Type::Null || right.ty == Type::Null {
-        return Ok(());
+        return check_spark_mix(left, right, "a comparison");
     }
     let other = if is_text(left) { right } else { left };
     let is_literal = left.literal == Some(Literal::Text) || right.literal == Some(Literal::Text);

@@ -21,6 +21,10 @@ impl Binder<'_> {
     pub(super) fn literal(&mut self, value: &Value) -> Result<Typed> {
         Ok(match value {
             Value::Number(digits, false) => number(digits)?,
+            // `1L`
+            Value::Number(digits, true) if self.dialect == Dialect::Spark => {
+                super::convert(integer(digits.parse().ok(), digits)?, &Type::BigInt)
+            }
             Value::SingleQuotedString(text) | Value::EscapedStringLiteral(text) => text_literal(text),
             Value::DollarQuotedString(quoted) if self.dialect == Dialect::DuckDb => text_literal(&quoted.value),
             Value::DoubleQuotedString(text) if self.dialect == Dialect::Spark => text_literal(text),

@@ -5,6 +5,7 @@ mod literal;
 mod name;
 mod operator;
 mod special;
+mod spark;
 mod sql_type;
 
 use arrow::datatypes::Schema;
@@ -33,12 +34,14 @@ pub(super) fn assign(input: Typed, ty: &Type) -> Result<Typed> {
     }
 }
 
-/// An implicit cast, which is one that is offered. Literals are cast here and now if they can be.
+/// An implicit cast, which is one that is offered. Literals are cast here and now if they can be, but for integers as
+/// decimals: as such they would seem to have fewer digits.
 fn convert(input: Typed, ty: &Type) -> Typed {
     if input.ty == *ty {
         return input;
     }
     if let Node::Literal(value) = &input.node
+        && !(input.ty.is_integer() && matches!(ty, Type::Decimal(..)))
         && let Ok(value) = cast::cast(value, &input.ty, ty, Mode::Strict)
     {
         return Typed::literal(value, ty.clone());
@@ -140,6 +143,9 @@ impl Binder<'_> {
         if input.ty == *ty {
             return Ok(input);
         }
+        if self.dialect == Dialect::Spark {
+            return spark::cast(input, ty, lenient);
+        }
         match cast::offer(&input.ty, ty) {
             Offer::No => {
                 Err(Error::Unsupported(format!("a cast from {} to {ty} is not offered in expressions", input.ty)))
@@ -168,7 +174,12 @@ fn not(input: Typed) -> Typed {
 }
 
 /// Casts several values to the type they share.
-fn unify(inputs: Vec<Typed>, where_: &str) -> Result<Vec<Typed>> {
+fn unify(dialect: Dialect, inputs: Vec<Typed>, where_: &str) -> Result<Vec<Typed>> {
+    if dialect == Dialect::Spark {
+        for input in inputs.iter().skip(1) {
+            call::check_spark_mix(&inputs[0].operand(), &input.operand(), where_)?;
+        }
+    }
     let mut shared = match inputs.first() {
         Some(first) => first.operand(),
         None => return Ok(inputs),

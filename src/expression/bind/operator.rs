@@ -118,10 +118,10 @@ impl Binder<'_> {
     /// The type two values are compared in.
     fn compared(&self, left: &Typed, right: &Typed, equality: bool) -> Result<Type> {
         let (left, right) = (left.operand(), right.operand());
-        let ty = rules::comparison(&left, &right, equality).ok_or_else(|| mixed(&left.ty, &right.ty, "a comparison"))?;
         if self.dialect == Dialect::Spark {
             super::call::check_spark_comparison(&left, &right)?;
         }
+        let ty = rules::comparison(&left, &right, equality).ok_or_else(|| mixed(&left.ty, &right.ty, "a comparison"))?;
         check_comparable(&ty)?;
         Ok(ty)
     }
@@ -231,19 +231,19 @@ impl Binder<'_> {
             });
             values.push(self.bind(result)?);
         }
-        case(tests, unify(values, "CASE")?)
+        case(tests, unify(self.dialect, values, "CASE")?)
     }
 
     /// `if(condition, value, otherwise)`
     pub(super) fn if_else(&mut self, arguments: Vec<Typed>) -> Result<Typed> {
         let [condition, value, otherwise] = <[Typed; 3]>::try_from(arguments)
             .map_err(|arguments| Error::InvalidArgument(format!("if takes 3 arguments, not {}", arguments.len())))?;
-        case(vec![truth(condition)?], unify(vec![otherwise, value], "CASE")?)
+        case(vec![truth(condition)?], unify(self.dialect, vec![otherwise, value], "CASE")?)
     }
 
     pub(super) fn coalesce(&mut self, arguments: Vec<Typed>) -> Result<Typed> {
         check_list(arguments.len())?;
-        let mut inputs = unify(arguments, "COALESCE")?;
+        let mut inputs = unify(self.dialect, arguments, "COALESCE")?;
         if inputs.len() == 1 {
             return Ok(inputs.remove(0));
         }
@@ -258,7 +258,7 @@ impl Binder<'_> {
         let [left, right] = <[Typed; 2]>::try_from(arguments)
             .map_err(|arguments| Error::InvalidArgument(format!("nullif takes 2 arguments, not {}", arguments.len())))?;
         let equal = self.comparison(Comparison::Equal, left.clone(), right)?;
-        let values = unify(vec![left, literal::null()], "NULLIF")?;
+        let values = unify(self.dialect, vec![left, literal::null()], "NULLIF")?;
         case(vec![equal], values)
     }
 }

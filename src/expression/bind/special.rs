@@ -6,7 +6,7 @@ use crate::{
     expression::{
         Dialect, cast,
         cast::Offer,
-        functions::{Function, Part, nested, number, text, variadic},
+        functions::{Function, Part, nested, number, spark, text, variadic},
         rules::{self, Literal},
         tree::{Node, Typed},
         types::Type,
@@ -22,21 +22,12 @@ fn call(function: &'static Function, arguments: Vec<Typed>, ty: Type) -> Typed {
 /// The greatest or least of the values that are not NULL.
 pub(super) fn extreme(binder: &Binder<'_>, name: &str, arguments: Vec<Typed>) -> Result<Typed> {
     check_list(arguments.len())?;
-    let arguments = if binder.dialect == Dialect::Spark { spark_values(arguments)? } else { arguments };
-    let arguments = unify(arguments, name)?;
+    let arguments = unify(binder.dialect, arguments, name)?;
     let Some(ty) = arguments.first().map(|first| first.ty.clone()) else {
         return Err(Error::InvalidArgument(format!("{name} needs a value")));
     };
     super::operator::check_comparable(&ty)?;
     Ok(call(if name == "greatest" { &variadic::GREATEST } else { &variadic::LEAST }, arguments, ty))
-}
-
-/// Spark mixes text with other types by its own rules.
-fn spark_values(arguments: Vec<Typed>) -> Result<Vec<Typed>> {
-    for pair in arguments.windows(2) {
-        super::call::check_spark_comparison(&pair[0].operand(), &pair[1].operand())?;
-    }
-    Ok(arguments)
 }
 
 /// In DuckDB NULL is skipped, in Spark it makes the whole NULL.
@@ -91,12 +82,18 @@ pub(super) fn nested(binder: &Binder<'_>, name: &str, arguments: &[Typed]) -> Re
     let duckdb = binder.dialect == Dialect::DuckDb;
     let owned = || arguments.to_vec();
     let typed = match (name, arguments) {
-        ("list_value" | "list_pack", _) if duckdb => list_value(owned())?,
-        ("array", _) if !duckdb => list_value(owned())?,
+        ("list_value" | "list_pack", _) if duckdb => list_value(binder.dialect, owned())?,
+        ("array", _) if !duckdb => list_value(binder.dialect, owned())?,
         ("round", [value, digits]) if duckdb && matches!(value.ty, Type::Decimal(..)) => round(value, digits)?,
         ("date_trunc" | "datetrunc" | "trunc", [part, value]) if part.text().is_some_and(|part| Part::named(part).is_none()) && duckdb => {
             let part = part.text().unwrap_or_default();
             return Err(Error::InvalidArgument(format!("there is no part \"{part}\" of {}", value.ty)));
+        }
+        ("date_format", [_, pattern]) if !duckdb => {
+            if let Some(Err(letters)) = pattern.text().map(spark::fields) {
+                return Err(unsupported(&format!("the pattern \"{letters}\" of date_format")));
+            }
+            return Ok(None);
         }
         ("struct_extract", [value, field]) => struct_extract(value, field)?,
         ("array_extract" | "list_element" | "list_extract", [value, index]) => array_extract(binder, value, index)?,
@@ -140,8 +137,8 @@ fn as_list(value: Typed) -> Result<Typed> {
     }
 }
 
-fn list_value(items: Vec<Typed>) -> Result<Typed> {
-    let items = unify(items, "a list")?;
+fn list_value(dialect: Dialect, items: Vec<Typed>) -> Result<Typed> {
+    let items = unify(dialect, items, "a list")?;
     let item = items.first().map_or(Type::Null, |first| first.ty.clone());
     let mut typed = call(&nested::LIST_VALUE, items, Type::List(Box::new(item)));
     typed.nullable = false;
@@ -226,5 +223,5 @@ fn list_contains(list: &Typed, value: &Typed) -> Result<Typed> {
 }
 
 fn mistyped(name: &str, ty: &Type) -> Error {
-    Error::InvalidArgument(format!("{name} is not offered for ({ty})"))
+    Error::Unsupported(format!("{name} is not offered for ({ty})"))
 }

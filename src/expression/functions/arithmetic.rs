@@ -26,11 +26,11 @@ pub(in crate::expression) static SUBTRACT: Function = operator("-", subtract);
 pub(in crate::expression) static MULTIPLY: Function = operator("*", multiply);
 pub(in crate::expression) static DIVIDE: Function = divider("/", divide);
 /// Dividing floats by zero, which `/` and `%` make infinite or no number, is NULL for `//` and in Spark.
-static DIVIDE_OR_NULL: Function = divider("/", divide_or_null);
+pub(in crate::expression) static DIVIDE_OR_NULL: Function = divider("/", divide_or_null);
 pub(in crate::expression) static DIVIDE_WHOLE: Function =
     Function { spark: Form::Infix("DIV"), ..divider("//", divide) };
 pub(in crate::expression) static MODULO: Function = divider("%", modulo);
-static MODULO_OR_NULL: Function = divider("%", modulo_or_null);
+pub(in crate::expression) static MODULO_OR_NULL: Function = divider("%", modulo_or_null);
 pub(in crate::expression) static NEGATE: Function = Function {
     duckdb: Form::Prefix("-"),
     spark: Form::Prefix("-"),
@@ -82,32 +82,36 @@ pub(super) fn overloads(name: &str, dialect: Dialect) -> Option<Vec<Overload>> {
         all.push(decimals(function, returns));
         all
     };
+    let (sum, product): (Resolve, Resolve) = match dialect {
+        Dialect::DuckDb => (sum_of_decimals, product_of_decimals),
+        Dialect::Spark => (spark_sum, spark_product),
+    };
+    if dialect == Dialect::Spark {
+        return spark_overloads(name, numbers(&ADD, sum), numbers(&SUBTRACT, sum), numbers(&MULTIPLY, product));
+    }
     Some(match name {
         "+" => {
-            let mut all = numbers(&ADD, sum_of_decimals);
+            let mut all = numbers(&ADD, sum);
             all.extend(temporal::additions());
             all
         }
         "-" => {
-            let mut all = numbers(&SUBTRACT, sum_of_decimals);
+            let mut all = numbers(&SUBTRACT, sum);
             all.extend(negations());
             all.extend(temporal::subtractions());
             all
         }
         "*" => {
-            let mut all = numbers(&MULTIPLY, product_of_decimals);
+            let mut all = numbers(&MULTIPLY, product);
             all.extend(temporal::multiplications());
             all
         }
-        "/" if dialect == Dialect::Spark => vec![fixed([Type::Double, Type::Double], Type::Double, &DIVIDE_OR_NULL)],
         "/" => same(&FLOATS, &DIVIDE),
         "//" => {
             let mut all = same(&INTEGERS, &DIVIDE_WHOLE);
             all.extend(same(&FLOATS, &DIVIDE_OR_NULL));
             all
         }
-        "div" if dialect == Dialect::Spark => vec![fixed([Type::BigInt, Type::BigInt], Type::BigInt, &DIVIDE_WHOLE)],
-        "%" if dialect == Dialect::Spark => numbers(&MODULO_OR_NULL, rest_of_decimals),
         "%" => {
             let mut all = same(&INTEGERS, &MODULO);
             all.extend(same(&FLOATS, &MODULO));
@@ -116,6 +120,56 @@ pub(super) fn overloads(name: &str, dialect: Dialect) -> Option<Vec<Overload>> {
             all
         }
         _ => return None,
+    })
+}
+
+type Resolve = fn(&[Type]) -> Result<(Vec<Type>, Type)>;
+
+fn spark_overloads(name: &str, add: Vec<Overload>, mut subtract: Vec<Overload>, multiply: Vec<Overload>) -> Option<Vec<Overload>> {
+    let integers = [Type::TinyInt, Type::SmallInt, Type::Integer, Type::BigInt];
+    Some(match name {
+        "+" => add,
+        "-" => {
+            subtract.extend(negations());
+            subtract
+        }
+        "*" => multiply,
+        // Decimals have a quotient of their own type, which is not offered.
+        "/" => vec![
+            fixed([Type::Double, Type::Double], Type::Double, &DIVIDE_OR_NULL),
+            Overload {
+                parameters: vec![Parameter::AnyDecimal, Parameter::AnyDecimal],
+                returns: Returns::By(|_| Err(Error::Unsupported("/ of decimals is not offered in Spark's expressions".to_owned()))),
+                function: &DIVIDE_OR_NULL,
+            },
+        ],
+        "div" => vec![fixed([Type::BigInt, Type::BigInt], Type::BigInt, &DIVIDE_WHOLE)],
+        "%" => {
+            let types = integers.into_iter().chain(FLOATS);
+            types.map(|ty| fixed([ty.clone(), ty.clone()], ty, &MODULO_OR_NULL)).collect()
+        }
+        _ => return None,
+    })
+}
+
+/// Spark's types, as long as they need not lose digits.
+fn spark_sum(types: &[Type]) -> Result<(Vec<Type>, Type)> {
+    let (required, scale, _) = shared(types)?;
+    let ty = Type::Decimal(fitting(u16::from(required) + 1)?, scale);
+    Ok((vec![ty.clone(), ty.clone()], ty))
+}
+
+fn spark_product(types: &[Type]) -> Result<(Vec<Type>, Type)> {
+    let all = properties(types)?;
+    let width = all.iter().map(|p| u16::from(p.0)).sum::<u16>() + 1;
+    let scale = all.iter().map(|p| p.1).sum();
+    let arguments = all.iter().map(|(width, scale)| Type::Decimal(*width, *scale)).collect();
+    Ok((arguments, Type::Decimal(fitting(width)?, scale)))
+}
+
+fn fitting(width: u16) -> Result<u8> {
+    u8::try_from(width).ok().filter(|width| *width <= DECIMAL_WIDTH_MAX).ok_or_else(|| {
+        Error::Unsupported(format!("decimals of {width} digits are not offered in Spark's expressions"))
     })
 }
 

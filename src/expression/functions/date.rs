@@ -165,7 +165,7 @@ impl Part {
     }
 
     /// The first moment of the part that a moment lies in.
-    fn truncate(self, micros: i64) -> Option<i64> {
+    pub(super) fn truncate(self, micros: i64) -> Option<i64> {
         let cut = |unit: i64| micros - micros.rem_euclid(unit);
         let (days, _) = calendar::split(micros);
         let day = calendar::civil(days);
@@ -256,7 +256,7 @@ static DATE_TRUNC: Function = Function {
     fails: true,
     keeps_nulls: true,
     duckdb: Form::Call("date_trunc"),
-    spark: Form::Call("date_trunc"),
+    spark: Form::None,
 };
 static LAST_DAY: Function = Function {
     name: "last_day",
@@ -292,7 +292,7 @@ pub(super) fn overloads(name: &str, dialect: Dialect) -> Option<Vec<Overload>> {
         }
         ("last_day", Dialect::Spark) => return Some(vec![fixed([Type::Date], Type::Date, &LAST_DAY)]),
         ("epoch", Dialect::DuckDb) => {
-            let types = [Type::Date, TIMESTAMP, Type::TimestampTz, Type::Interval, Type::Time];
+            let types = [Type::Date, TIMESTAMP, Type::Interval, Type::Time];
             return Some(types.map(|ty| fixed([ty], Type::Double, &EPOCH)).into());
         }
         _ => {}

@@ -5,16 +5,13 @@ mod call;
 mod date;
 pub(super) mod nested;
 pub(super) mod number;
-mod pattern;
+pub(super) mod spark;
+pub(super) mod pattern;
 pub(super) mod temporal;
 pub(super) mod text;
 pub(super) mod variadic;
 
-use super::{
-    Dialect,
-    rules::Parameter,
-    types::Type,
-};
+use super::{Dialect, print::Printer, rules::Parameter, tree::Typed, types::Type};
 use crate::engine::{Error, Result};
 
 pub(super) use call::Call;
@@ -41,7 +38,7 @@ impl std::fmt::Debug for Function {
 }
 
 /// How a dialect writes a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(super) enum Form {
     Call(&'static str),
     Infix(&'static str),
@@ -50,8 +47,8 @@ pub(super) enum Form {
     Subscript,
     /// `a.b`
     Field,
-    /// `f(name := a)`
-    Named(&'static str),
+    /// By the arguments: it may have none.
+    Custom(fn(Printer, &[Typed]) -> Result<String>),
     /// It has none with this meaning.
     None,
 }
@@ -83,6 +80,7 @@ pub(super) fn overloads(name: &str, dialect: Dialect) -> Option<Vec<Overload>> {
         .or_else(|| text::overloads(name, dialect))
         .or_else(|| number::overloads(name, dialect))
         .or_else(|| date::overloads(name, dialect))
+        .or_else(|| if dialect == Dialect::Spark { spark::overloads(name) } else { None })
         .or_else(|| if dialect == Dialect::DuckDb { temporal::intervals(name) } else { None })
 }
 

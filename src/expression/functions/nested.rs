@@ -20,7 +20,7 @@ use crate::{
 
 pub(in crate::expression) static LIST_VALUE: Function = function("list_value", list_value, "list_value", "array");
 pub(in crate::expression) static STRUCT_PACK: Function =
-    Function { duckdb: Form::Named("struct_pack"), spark: Form::None, ..function("struct_pack", struct_pack, "", "") };
+    Function { duckdb: Form::None, spark: Form::None, ..function("struct_pack", struct_pack, "", "") };
 pub(in crate::expression) static STRUCT_EXTRACT: Function =
     Function { spark: Form::Field, ..function("struct_extract", struct_extract, "struct_extract", "") };
 pub(in crate::expression) static ARRAY_EXTRACT: Function =
@@ -28,11 +28,11 @@ pub(in crate::expression) static ARRAY_EXTRACT: Function =
 pub(in crate::expression) static MAP_EXTRACT_VALUE: Function =
     Function { spark: Form::Subscript, ..function("map_extract_value", map_extract_value, "map_extract_value", "") };
 pub(in crate::expression) static LENGTH_OF_LIST: Function =
-    Function { keeps_nulls: true, ..function("len", length, "len", "size") };
+    Function { keeps_nulls: true, ..function("len", length, "len", "") };
 pub(in crate::expression) static CARDINALITY: Function =
-    Function { keeps_nulls: true, ..function("cardinality", cardinality, "cardinality", "size") };
+    Function { keeps_nulls: true, ..function("cardinality", cardinality, "cardinality", "") };
 pub(in crate::expression) static LIST_CONTAINS: Function =
-    function("list_contains", list_contains, "list_contains", "array_contains");
+    function("list_contains", list_contains, "list_contains", "");
 /// Spark's: an index from 0 for arrays, and by key for maps.
 pub(in crate::expression) static GET: Function =
     Function { duckdb: Form::None, spark: Form::Subscript, ..function("get", get, "", "") };
@@ -46,7 +46,12 @@ const fn function(
     duckdb: &'static str,
     spark: &'static str,
 ) -> Function {
-    Function { name, run, fails: false, keeps_nulls: false, duckdb: Form::Call(duckdb), spark: Form::Call(spark) }
+    Function { name, run, fails: false, keeps_nulls: false, duckdb: call_form(duckdb), spark: call_form(spark) }
+}
+
+/// No name is no form.
+const fn call_form(name: &'static str) -> Form {
+    if name.is_empty() { Form::None } else { Form::Call(name) }
 }
 
 fn list_value(call: &Call<'_>) -> Result<ArrayRef> {

@@ -16,8 +16,10 @@ use crate::{
     expression::{
         Dialect,
         cast::{calendar::DATE_INFINITY, numeric::divide_rounded, temporal::is_finite},
+        print::{Printer, no_form},
         rules::Parameter,
-        types::Type,
+        tree::Typed,
+        types::{DECIMAL_WIDTH_MAX, Type},
     },
 };
 
@@ -27,9 +29,9 @@ const fn function(name: &'static str, run: fn(&Call<'_>) -> Result<ArrayRef>, sp
 
 static ABS: Function = Function { fails: true, ..function("abs", abs, Form::Call("abs")) };
 static SIGN: Function = function("sign", sign, Form::None);
-static FLOOR: Function = function("floor", |call| rounded(call, f64::floor, f32::floor, i128::div_euclid), Form::None);
-static CEIL: Function = function("ceil", |call| rounded(call, f64::ceil, f32::ceil, |value, power| -(-value).div_euclid(power)), Form::None);
-static TRUNC: Function = function("trunc", |call| rounded(call, f64::trunc, f32::trunc, |value, power| value / power), Form::None);
+static FLOOR: Function = function("floor", |call| rounded(call, f64::floor, f32::floor, i128::div_euclid), Form::Custom(|printer, arguments| of_decimal(printer, "floor", arguments)));
+static CEIL: Function = function("ceil", |call| rounded(call, f64::ceil, f32::ceil, |value, power| -(-value).div_euclid(power)), Form::Custom(|printer, arguments| of_decimal(printer, "ceil", arguments)));
+pub(in crate::expression) static TRUNC: Function = function("trunc", |call| rounded(call, f64::trunc, f32::trunc, |value, power| value / power), Form::None);
 static ROUND: Function = function("round", |call| rounded(call, f64::round, f32::round, divide_rounded), Form::None);
 pub(in crate::expression) static ROUND_TO: Function = function("round", round_to, Form::None);
 /// Spark's, of a DOUBLE to a BIGINT.
@@ -87,8 +89,9 @@ fn spark(name: &str) -> Option<Vec<Overload>> {
     let double = Type::Double;
     Some(match name {
         "abs" => numeric(&ABS, |ty, _| !ty.is_unsigned()),
-        "floor" => vec![fixed([double], Type::BigInt, &FLOOR_WHOLE)],
-        "ceil" | "ceiling" => vec![fixed([double], Type::BigInt, &CEIL_WHOLE)],
+        "floor" => spark_whole(&FLOOR_WHOLE, &FLOOR),
+        "ceil" | "ceiling" => spark_whole(&CEIL_WHOLE, &CEIL),
+        "sign" | "signum" => return None,
         "power" | "pow" => vec![fixed([double.clone(), double.clone()], double, &POW)],
         "isnan" => FLOATS.map(|ty| fixed([ty], Type::Boolean, &IS_NAN)).into(),
         "pmod" => [Type::Integer, Type::BigInt].map(|ty| fixed([ty.clone(), ty.clone()], ty, &PMOD)).into(),
@@ -96,6 +99,14 @@ fn spark(name: &str) -> Option<Vec<Overload>> {
         "|" => integers(&BIT_OR),
         _ => return None,
     })
+}
+
+/// The dialects agree on decimals and integers; of floats Spark makes integers.
+fn of_decimal(printer: Printer, name: &str, arguments: &[Typed]) -> Result<String> {
+    match arguments {
+        [value] if !value.ty.is_float() => Ok(format!("{name}({})", printer.part(value)?)),
+        _ => Err(no_form(&format!("{name} of a float"), printer.dialect)),
+    }
 }
 
 /// The same type out as in, for numbers.
@@ -117,6 +128,22 @@ fn whole_decimal(function: &'static Function, integers: &[Type]) -> Vec<Overload
     };
     all.push(Overload { parameters: vec![Parameter::AnyDecimal], returns: Returns::By(whole), function });
     all
+}
+
+/// To BIGINT, but decimals stay decimals.
+fn spark_whole(float: &'static Function, decimal: &'static Function) -> Vec<Overload> {
+    let whole = |types: &[Type]| match types {
+        [Type::Decimal(width, scale)] => {
+            let digits = (width - scale + 1).min(DECIMAL_WIDTH_MAX);
+            Ok((types.to_vec(), Type::Decimal(digits, 0)))
+        }
+        _ => Err(Error::InvalidArgument("a decimal is needed".to_owned())),
+    };
+    vec![
+        fixed([Type::BigInt], Type::BigInt, decimal),
+        fixed([Type::Double], Type::BigInt, float),
+        Overload { parameters: vec![Parameter::AnyDecimal], returns: Returns::By(whole), function: decimal },
+    ]
 }
 
 fn integers(function: &'static Function) -> Vec<Overload> {

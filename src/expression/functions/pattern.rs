@@ -5,22 +5,41 @@ use arrow::array::ArrayRef;
 use super::{Call, Form, Function, Overload, fixed, text::fold};
 use crate::{
     engine::Result,
-    expression::{Dialect, types::Type},
+    expression::{Dialect, print::print_pattern, types::Type},
 };
 
-pub(in crate::expression) static LIKE: Function = matcher("~~", like, Form::Infix("LIKE"), Form::None);
-pub(in crate::expression) static NOT_LIKE: Function = matcher("!~~", not_like, Form::Infix("NOT LIKE"), Form::None);
-pub(in crate::expression) static ILIKE: Function = matcher("~~*", ilike, Form::Infix("ILIKE"), Form::None);
-pub(in crate::expression) static NOT_ILIKE: Function = matcher("!~~*", not_ilike, Form::Infix("NOT ILIKE"), Form::None);
-static LIKE_ESCAPE: Function = Function { fails: true, ..matcher("like_escape", like_escape, Form::Call("like_escape"), Form::None) };
-static NOT_LIKE_ESCAPE: Function =
-    Function { fails: true, ..matcher("not_like_escape", not_like_escape, Form::Call("not_like_escape"), Form::None) };
-static ILIKE_ESCAPE: Function = Function { fails: true, ..matcher("ilike_escape", ilike_escape, Form::Call("ilike_escape"), Form::None) };
-static NOT_ILIKE_ESCAPE: Function =
-    Function { fails: true, ..matcher("not_ilike_escape", not_ilike_escape, Form::Call("not_ilike_escape"), Form::None) };
+macro_rules! matchers {
+    ($($constant:ident $name:literal $run:ident $fails:literal),* $(,)?) => {
+        $(static $constant: Function = Function {
+            name: $name,
+            run: $run,
+            fails: $fails,
+            keeps_nulls: true,
+            duckdb: Form::Custom(|printer, arguments| print_pattern(printer, $name, arguments)),
+            spark: Form::Custom(|printer, arguments| print_pattern(printer, $name, arguments)),
+        };)*
+    };
+}
 
-const fn matcher(name: &'static str, run: fn(&Call<'_>) -> Result<ArrayRef>, duckdb: Form, spark: Form) -> Function {
-    Function { name, run, fails: false, keeps_nulls: true, duckdb, spark }
+matchers! {
+    LIKE "~~" like false,
+    NOT_LIKE "!~~" not_like false,
+    ILIKE "~~*" ilike false,
+    NOT_ILIKE "!~~*" not_ilike false,
+    LIKE_ESCAPE "like_escape" like_escape true,
+    NOT_LIKE_ESCAPE "not_like_escape" not_like_escape true,
+    ILIKE_ESCAPE "ilike_escape" ilike_escape true,
+    NOT_ILIKE_ESCAPE "not_ilike_escape" not_ilike_escape true,
+}
+
+/// The operator both dialects write.
+pub(in crate::expression) fn keyword(name: &str) -> &'static str {
+    match name {
+        "~~" | "like_escape" => "LIKE",
+        "!~~" | "not_like_escape" => "NOT LIKE",
+        "~~*" | "ilike_escape" => "ILIKE",
+        _ => "NOT ILIKE",
+    }
 }
 
 pub(super) fn overloads(name: &str, _dialect: Dialect) -> Option<Vec<Overload>> {

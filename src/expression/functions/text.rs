@@ -10,7 +10,14 @@ use arrow::{
 use super::{Call, Form, Function, Overload, fixed};
 use crate::{
     engine::Result,
-    expression::{Dialect, cast::write, types::Type},
+    expression::{
+        Dialect,
+        cast::write,
+        print::{Printer, no_form},
+        rules::Literal,
+        tree::Typed,
+        types::Type,
+    },
 };
 
 const TEXT: Type = Type::Varchar;
@@ -31,7 +38,7 @@ static LENGTH: Function = same("length", |call| {
 });
 /// Spark's, an INT.
 static LENGTH_INT: Function = Function {
-    duckdb: Form::None,
+    duckdb: Form::Call("length"),
     ..same("length", |call| {
         let text = call.text(0);
         Ok(call.numbers::<Int32Type>(|row| text(row).map(|text| text.chars().count() as i32)))
@@ -61,17 +68,19 @@ static RTRIM_SPACES: Function = same("rtrim", |call| Ok(trim(call, false, true, 
 static TRIM_OF: Function = function("trim", |call| Ok(trim_of(call, true, true)), Form::None);
 static LTRIM_OF: Function = function("ltrim", |call| Ok(trim_of(call, true, false)), Form::None);
 static RTRIM_OF: Function = function("rtrim", |call| Ok(trim_of(call, false, true)), Form::None);
-static SUBSTRING: Function = Function { fails: true, ..function("substring", |call| substring(call, duckdb_range), Form::None) };
-static SUBSTRING_SPARK: Function = Function { duckdb: Form::None, ..same("substring", |call| substring(call, spark_range)) };
-static LEFT: Function = function("left", |call| side(call, |length, count| 0..end(length, count)), Form::None);
+static SUBSTRING: Function =
+    Function { fails: true, ..function("substring", |call| substring(call, duckdb_range), Form::Custom(plain_part)) };
+static SUBSTRING_SPARK: Function =
+    Function { duckdb: Form::Custom(plain_part), ..same("substring", |call| substring(call, spark_range)) };
+static LEFT: Function = function("left", |call| side(call, |length, count| 0..end(length, count)), Form::Custom(plain_left));
 static RIGHT: Function =
-    function("right", |call| side(call, |length, count| length - end(length, count)..length), Form::None);
+    function("right", |call| side(call, |length, count| length - end(length, count)..length), Form::Custom(plain_right));
 static LEFT_SPARK: Function = Function {
-    duckdb: Form::None,
+    duckdb: Form::Custom(plain_left),
     ..same("left", |call| side(call, |length, count| 0..count.clamp(0, length)))
 };
 static RIGHT_SPARK: Function = Function {
-    duckdb: Form::None,
+    duckdb: Form::Custom(plain_right),
     ..same("right", |call| side(call, |length, count| length - count.clamp(0, length)..length))
 };
 static REPLACE: Function = same("replace", |call| {
@@ -95,7 +104,7 @@ static POSITION: Function = function("instr", |call| {
     Ok(call.numbers::<Int64Type>(|row| Some(position(text(row)?, part(row)?))))
 }, Form::Call("instr"));
 static POSITION_INT: Function = Function {
-    duckdb: Form::None,
+    duckdb: Form::Call("instr"),
     ..same("instr", |call| {
         let (text, part) = (call.text(0), call.text(1));
         Ok(call.numbers::<Int32Type>(|row| Some(position(text(row)?, part(row)?) as i32)))
@@ -109,6 +118,31 @@ static ASCII: Function = function("ascii", |call| {
     let text = call.text(0);
     Ok(call.numbers::<Int32Type>(|row| text(row).map(|text| text.chars().next().map_or(0, |first| first as i32))))
 }, Form::None);
+
+fn plain_part(printer: Printer, arguments: &[Typed]) -> Result<String> {
+    plain(printer, "substring", arguments, 1)
+}
+
+fn plain_left(printer: Printer, arguments: &[Typed]) -> Result<String> {
+    plain(printer, "left", arguments, 0)
+}
+
+fn plain_right(printer: Printer, arguments: &[Typed]) -> Result<String> {
+    plain(printer, "right", arguments, 0)
+}
+
+/// The dialects agree where the numbers are literals, none of them negative and the first at least `least`.
+fn plain(printer: Printer, name: &str, arguments: &[Typed], least: i128) -> Result<String> {
+    let is_plain = |(index, argument): (usize, &Typed)| {
+        let least = if index == 0 { least } else { 0 };
+        matches!(argument.operand().literal, Some(Literal::Integer(value)) if (least..=i128::from(i32::MAX)).contains(&value))
+    };
+    if !arguments.iter().skip(1).enumerate().all(is_plain) {
+        return Err(no_form(&format!("{name} of computed or negative numbers"), printer.dialect));
+    }
+    let arguments = arguments.iter().map(|argument| printer.part(argument)).collect::<Result<Vec<_>>>()?;
+    Ok(format!("{name}({})", arguments.join(", ")))
+}
 
 pub(super) fn overloads(name: &str, dialect: Dialect) -> Option<Vec<Overload>> {
     match dialect {
@@ -178,7 +212,7 @@ fn spark(name: &str) -> Option<Vec<Overload>> {
 
 static REPEAT_INT: Function = Function {
     fails: true,
-    duckdb: Form::None,
+    duckdb: Form::Call("repeat"),
     ..same("repeat", |call| {
         let count = call.number::<Int32Type>(1);
         repeated(call, |row| count(row).map(i64::from))
@@ -202,6 +236,7 @@ fn upper(character: char) -> char {
         // Greek letters with iota subscript have a single capital too; others that become several stay.
         _ => match character as u32 {
             0x1f80..=0x1f87 | 0x1f90..=0x1f97 | 0x1fa0..=0x1fa7 => char::from_u32(character as u32 + 8).unwrap_or(character),
+            0xdf => '\u{1e9e}',
             0x1fb3 | 0x1fc3 | 0x1ff3 => char::from_u32(character as u32 + 9).unwrap_or(character),
             _ => character,
         },
