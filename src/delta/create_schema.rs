@@ -9,7 +9,7 @@ use delta_kernel::{
 };
 
 use super::{
-    duckdb_types::{Kind, TYPE_KEY, TypeText, declared_type},
+    duckdb_types::{ARRAY_LENGTHS, Kind, TYPE_KEY, TypeText, declared_type},
     schema::UTC,
 };
 use crate::engine::{Error, Result};
@@ -100,7 +100,8 @@ fn delta_type(field: &Field, path: &str, level: usize) -> Result<DeltaType> {
     let child = |field: &Field| delta_type(field, &join(path, field.name()), level);
     match field.data_type() {
         DataType::Struct(fields) if !fields.is_empty() => Ok(struct_type(fields, path, level)?.into()),
-        DataType::List(element) | DataType::FixedSizeList(element, 1..) => {
+        DataType::FixedSizeList(_, length) if !ARRAY_LENGTHS.contains(length) => Err(refused(path, field)),
+        DataType::List(element) | DataType::FixedSizeList(element, _) => {
             Ok(ArrayType::new(child(element)?, element.is_nullable()).into())
         }
         DataType::Map(entries, _) => match entries.data_type() {

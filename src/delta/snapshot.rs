@@ -77,12 +77,11 @@ impl Snapshot for DeltaSnapshot {
             let columns = schema.fields().len();
             return Err(Error::InvalidArgument(format!("column {index} was asked for and the table has {columns}")));
         };
-        let data_type = field.data_type();
-        if data_type.is_nested() {
-            return Ok(ColumnSummary::unknown().statistics(data_type));
+        if field.data_type().is_nested() {
+            return Ok(ColumnSummary::unknown().statistics(field));
         }
         let summary = self.version.summary(index, self.table.store(), self.table.log()).await?;
-        Ok(summary.statistics(data_type))
+        Ok(summary.statistics(field))
     }
 
     async fn row_count(&self) -> Result<Option<u64>> {

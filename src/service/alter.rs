@@ -25,7 +25,7 @@ use crate::{
 impl Airport {
     /// IF EXISTS makes no difference: the client calls for tables it knows only, and one that is gone all the same
     /// leaves nothing to answer with that it could go on with.
-    pub(super) async fn alter(&self, context: &CallContext, request: AlterTable, begun: &mut Try) -> Answer<Vec<u8>> {
+    pub(super) async fn alter(&self, context: &CallContext, request: AlterTable, this: &mut Try) -> Answer<Vec<u8>> {
         let catalog = Arc::clone(self.catalog(&request.catalog_name)?);
         let table = spelled(catalog.as_ref(), &request.schema_name, &request.table_name).await?;
         let name = TableName::new(&request.catalog_name, &request.schema_name, &table);
@@ -33,13 +33,14 @@ impl Airport {
         match request.change {
             TableChange::RenameTable { new_name } => {
                 let renamed = TableName { table: new_name, ..name.clone() };
-                let snapshot = rename(catalog.as_ref(), &name, &renamed, begun).await?;
+                this.begun = true;
+                let snapshot = rename(catalog.as_ref(), &name, &renamed, this).await?;
                 self.transactions.renamed(session, &name, &renamed);
                 Ok(table_info(&name.catalog, &name.schema, &renamed.table, snapshot.as_ref()))
             }
             change => {
                 let table = catalog.table(&name.schema, &name.table).await.map_err(gone)?;
-                let snapshot = alter(table.as_ref(), &alteration(change)?, begun).await?;
+                let snapshot = alter(table.as_ref(), &alteration(change)?, this).await?;
                 self.transactions.altered(session, &name, snapshot.as_ref());
                 Ok(table_info(&name.catalog, &name.schema, &name.table, snapshot.as_ref()))
             }
@@ -47,24 +48,25 @@ impl Airport {
     }
 }
 
-async fn rename(catalog: &dyn Catalog, from: &TableName, to: &TableName, begun: &Try) -> Answer<Arc<dyn Snapshot>> {
+async fn rename(catalog: &dyn Catalog, from: &TableName, to: &TableName, this: &Try) -> Answer<Arc<dyn Snapshot>> {
     match catalog.rename_table(&from.schema, &from.table, &to.table).await {
         // What an earlier try has renamed; if that was another table, this one is there no more than before.
-        Err(Error::NotFound(_)) if begun.repeated => {}
+        Err(Error::NotFound(_)) if this.repeated => {}
         renamed => renamed.map_err(gone)?,
     }
     Ok(catalog.table(&to.schema, &to.table).await?.snapshot().await?)
 }
 
-async fn alter(table: &dyn Table, change: &Alteration, begun: &mut Try) -> Answer<Arc<dyn Snapshot>> {
-    if (begun.repeated || begun.unknown_session)
-        && let Some(made) = made_before(table, change, begun).await?
+async fn alter(table: &dyn Table, change: &Alteration, this: &mut Try) -> Answer<Arc<dyn Snapshot>> {
+    if (this.repeated || this.unknown_session)
+        && let Some(made) = made_before(table, change, this).await?
     {
         return Ok(made);
     }
-    if begun.version.is_none() {
-        begun.version = Some(table.snapshot().await?.version());
+    if this.version.is_none() {
+        this.version = Some(table.snapshot().await?.version());
     }
+    this.begun = true;
     Ok(table.alter(change).await?)
 }
 
@@ -72,23 +74,23 @@ async fn alter(table: &dyn Table, change: &Alteration, begun: &mut Try) -> Answe
 ///
 /// # Errors
 /// `FailedPrecondition` if that cannot be told, and making it twice would be another thing than making it once.
-async fn made_before(table: &dyn Table, change: &Alteration, begun: &Try) -> Answer<Option<Arc<dyn Snapshot>>> {
+async fn made_before(table: &dyn Table, change: &Alteration, this: &Try) -> Answer<Option<Arc<dyn Snapshot>>> {
     let now = table.snapshot().await?;
     let schema = now.schema();
     let made = match change {
         Alteration::AddColumn { field, .. } => {
-            begun.repeated && find(&schema, &[field.name().clone()]).is_some_and(|f| same(&f, field))
+            this.repeated && find(&schema, &[field.name().clone()]).is_some_and(|f| same(&f, field))
         }
         Alteration::AddField { parent, field, .. } => {
             let path: Vec<_> = parent.iter().chain([field.name()]).cloned().collect();
-            begun.repeated && find(&schema, &path).is_some_and(|found| same(&found, field))
+            this.repeated && find(&schema, &path).is_some_and(|found| same(&found, field))
         }
-        Alteration::DropColumn { path, .. } => begun.repeated && find(&schema, path).is_none(),
+        Alteration::DropColumn { path, .. } => this.repeated && find(&schema, path).is_none(),
         Alteration::RenameColumn { path, new_name } => {
             let renamed: Vec<_> = path.iter().take(path.len().saturating_sub(1)).chain([new_name]).cloned().collect();
-            begun.repeated && find(&schema, path).is_none() && find(&schema, &renamed).is_some()
+            this.repeated && find(&schema, path).is_none() && find(&schema, &renamed).is_some()
         }
-        Alteration::ChangeType { field, .. } => retyped_before(table, now.as_ref(), field, begun).await?,
+        Alteration::ChangeType { field, .. } => retyped_before(table, now.as_ref(), field, this).await?,
         // As often as one likes.
         Alteration::SetDefault { .. } | Alteration::SetNotNull { .. } | Alteration::DropNotNull { .. } => false,
         // A second constraint of the same words forbids nothing more.
@@ -98,12 +100,12 @@ async fn made_before(table: &dyn Table, change: &Alteration, begun: &Try) -> Ans
 }
 
 /// `USING x * 2` must not happen twice.
-async fn retyped_before(table: &dyn Table, now: &dyn Snapshot, field: &Field, begun: &Try) -> Answer<bool> {
+async fn retyped_before(table: &dyn Table, now: &dyn Snapshot, field: &Field, this: &Try) -> Answer<bool> {
     let is_target = |schema: &Schema| find(schema, &[field.name().clone()]).is_some_and(|found| same(&found, field));
-    if begun.version == Some(now.version()) || !is_target(&now.schema()) {
+    if this.version == Some(now.version()) || !is_target(&now.schema()) {
         return Ok(false);
     }
-    if let Some(version) = begun.version
+    if let Some(version) = this.version
         && !is_target(&table.snapshot_at(version).await?.schema())
     {
         return Ok(true);
@@ -203,3 +205,6 @@ fn refuse_row_id(name: &str) -> Answer<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

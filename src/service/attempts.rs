@@ -48,6 +48,8 @@ pub(super) enum Outcome {
 /// What one try of an action knows of those before, and leaves to those after it.
 #[derive(Debug, Default)]
 pub(super) struct Try {
+    /// Whether this one has got as far as changing anything.
+    pub(super) begun: bool,
     /// An earlier one broke off and may have done it.
     pub(super) repeated: bool,
     /// The session has said nothing to this server before: this may repeat what it said before a restart.

@@ -9,7 +9,7 @@ use super::{
     action::{contents_of, not_offered, table_info},
     attempts::{ActionDigest, Attempt, Outcome, Try},
     status::{Answer, Failure},
-    transactions::{Fresh, TableName},
+    transactions::TableName,
 };
 use crate::{
     catalog::Catalog,
@@ -31,10 +31,10 @@ impl Airport {
         digest: ActionDigest,
         request: ActionRequest,
     ) -> Answer<Option<Vec<u8>>> {
-        let mut begun = Try::default();
+        let mut this = Try::default();
         let attempt = match &context.session_id {
             Some(session) => {
-                begun.unknown_session = !self.attempts.knows(session);
+                this.unknown_session = !self.attempts.knows(session);
                 self.attempts.attempt(session, digest)
             }
             None => Attempt::new(Outcome::Undone.into()),
@@ -44,14 +44,16 @@ impl Airport {
             let mut outcome = attempt.lock().await;
             match &*outcome {
                 Outcome::Done(answer) => return Ok(answer.clone()),
-                Outcome::Unknown { version } => (begun.repeated, begun.version) = (true, *version),
+                Outcome::Unknown { version } => (this.repeated, this.version) = (true, *version),
                 Outcome::Undone => {}
             }
-            *outcome = Outcome::Unknown { version: begun.version };
-            let answer = airport.try_change(&context, request, &mut begun).await;
+            *outcome = Outcome::Unknown { version: this.version };
+            let answer = airport.try_change(&context, request, &mut this).await;
             *outcome = match &answer {
                 Ok(body) => Outcome::Done(body.clone()),
-                Err(failure) if failure.leaves_doubt() => Outcome::Unknown { version: begun.version },
+                Err(failure) if failure.leaves_doubt() && (this.begun || this.repeated) => {
+                    Outcome::Unknown { version: this.version }
+                }
                 Err(_) => Outcome::Undone,
             };
             answer
@@ -64,14 +66,14 @@ impl Airport {
         &self,
         context: &CallContext,
         request: ActionRequest,
-        begun: &mut Try,
+        this: &mut Try,
     ) -> Answer<Option<Vec<u8>>> {
         match request {
             ActionRequest::CreateSchema(request) => self.create_schema(&request).await.map(Some),
-            ActionRequest::CreateTable(request) => self.create_table(context, request, begun).await.map(Some),
-            ActionRequest::DropSchema(request) => self.drop_schema(&request, begun).await,
-            ActionRequest::DropTable(request) => self.drop_table(context, &request, begun).await,
-            ActionRequest::Alter(request) => self.alter(context, request, begun).await.map(Some),
+            ActionRequest::CreateTable(request) => self.create_table(context, request, this).await.map(Some),
+            ActionRequest::DropSchema(request) => self.drop_schema(&request, this).await,
+            ActionRequest::DropTable(request) => self.drop_table(context, &request, this).await,
+            ActionRequest::Alter(request) => self.alter(context, request, this).await.map(Some),
             _ => Err(not_offered("this change")),
         }
     }
@@ -87,7 +89,7 @@ impl Airport {
         Ok(reply::create_schema(&contents_of(catalog.as_ref(), &request.schema).await?))
     }
 
-    async fn create_table(&self, context: &CallContext, request: CreateTable, begun: &Try) -> Answer<Vec<u8>> {
+    async fn create_table(&self, context: &CallContext, request: CreateTable, this: &mut Try) -> Answer<Vec<u8>> {
         refuse_constraints(&request)?;
         refuse_columns(&request)?;
         self.limits.check_columns(&request.columns)?;
@@ -99,13 +101,15 @@ impl Airport {
             checks: request.check_constraints.clone(),
         };
         let name = TableName::new(&request.catalog_name, &request.schema_name, &request.table_name);
+        self.create_as.admit_create(context.session_id.as_deref(), &name)?;
+        this.begun = true;
         let snapshot = match catalog.create_table(&name.schema, &name.table, &spec).await {
             Ok(snapshot) => {
                 self.made(context, &name, &request.columns);
                 snapshot
             }
             Err(Error::AlreadyExists(_)) if request.on_conflict == OnConflict::Ignore => self.existing(&name).await?,
-            Err(Error::AlreadyExists(reason)) if begun.repeated => {
+            Err(Error::AlreadyExists(reason)) if this.repeated => {
                 let there = self.existing(&name).await?;
                 if there.version() != 0 || there.schema() != spec.schema {
                     return Err(Error::AlreadyExists(reason).into());
@@ -121,8 +125,10 @@ impl Airport {
     fn made(&self, context: &CallContext, name: &TableName, columns: &Schema) {
         self.transactions.release(context.session_id.as_deref(), name);
         if let Some(session) = &context.session_id {
-            let enum_column = enum_column(columns).map(str::to_owned);
-            self.fresh_tables.made(session, name.clone(), Fresh { enum_column });
+            self.fresh_tables.made(session, name.clone());
+        }
+        if let Some(column) = enum_column(columns) {
+            self.create_as.made(context.session_id.as_deref(), name, column);
         }
     }
 
@@ -130,18 +136,21 @@ impl Airport {
         Ok(self.catalog(&name.catalog)?.table(&name.schema, &name.table).await?.snapshot().await?)
     }
 
-    async fn drop_schema(&self, request: &DropSchema, begun: &Try) -> Answer<Option<Vec<u8>>> {
+    async fn drop_schema(&self, request: &DropSchema, this: &mut Try) -> Answer<Option<Vec<u8>>> {
+        this.begun = true;
         let dropped = self.catalog(&request.catalog_name)?.drop_schema(&request.schema_name).await;
-        unless_missing(dropped, request.ignore_not_found || begun.repeated)
+        unless_missing(dropped, request.ignore_not_found || this.repeated)
     }
 
-    async fn drop_table(&self, context: &CallContext, request: &DropTable, begun: &Try) -> Answer<Option<Vec<u8>>> {
+    async fn drop_table(&self, context: &CallContext, request: &DropTable, this: &mut Try) -> Answer<Option<Vec<u8>>> {
         let catalog = self.catalog(&request.catalog_name)?;
         let table = spelled(catalog.as_ref(), &request.schema_name, &request.table_name).await?;
         let name = TableName::new(&request.catalog_name, &request.schema_name, &table);
+        this.begun = true;
         let dropped = catalog.drop_table(&name.schema, &name.table).await;
         self.transactions.release(context.session_id.as_deref(), &name);
-        unless_missing(dropped, request.ignore_not_found || begun.repeated)
+        let was_listed_only = self.create_as.dropped(context.session_id.as_deref(), &name);
+        unless_missing(dropped, request.ignore_not_found || was_listed_only || this.repeated)
     }
 }
 

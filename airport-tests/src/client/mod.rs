@@ -5,6 +5,7 @@
 //! refuses to build. [`raw`] says it in bare HTTP/2 frames instead.
 
 mod actions;
+mod alter;
 mod anything;
 mod catalog;
 mod cut;
@@ -24,6 +25,7 @@ use tonic::{
 use self::cut::CuttableChannel;
 pub use self::{
     actions::{CatalogVersion, OnConflict},
+    alter::Change,
     catalog::{AppMetadata, Catalog, Schema, Table},
     error::{Error, Result},
     exchange::Exchange,

@@ -1,7 +1,9 @@
 //! One integration binary: a single link keeps the build lean.
 
+mod alter;
 mod attach;
 mod bad_input;
+mod changing;
 mod concurrency;
 mod constraints;
 mod cut_off;

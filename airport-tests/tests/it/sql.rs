@@ -23,6 +23,7 @@ macro_rules! topics {
 topics! {
     alter
     attach
+    changing
     constraints
     create_table
     ctas

@@ -2,6 +2,7 @@
 //!
 //! - `draft`, `columns`, `references`, `protocol`: from one definition to the next, in the log's own words.
 //! - `plan`: what a change does to a version: to its definition, and what it asks of its rows.
+//! - `widened`: structs that get more fields.
 //! - `default`: a default as the log keeps it.
 //! - `check`: whether every row so far keeps a new rule.
 //! - `rewrite`: all rows written again, for another type of a column.
@@ -17,6 +18,7 @@ mod plan;
 mod protocol;
 mod references;
 mod rewrite;
+mod widened;
 
 use std::sync::Arc;
 
@@ -88,8 +90,8 @@ async fn describe(table: &Arc<DeltaTable>, change: &Alteration, mut checked: Che
             }
         }
         let definition = definition_actions(snapshot.definition(), &plan.definition);
-        let commit = commit_info::change(snapshot.version(), &plan.operation, definition)?;
-        if let Some(altered) = put_next(table, snapshot.state(), commit, attempt).await? {
+        let commit = commit_info::change(&snapshot, &plan.operation, definition)?;
+        if let Some(altered) = put_next(table, snapshot.state(), &commit, attempt).await? {
             return Ok(Arc::new(altered));
         }
     }

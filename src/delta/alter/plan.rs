@@ -3,7 +3,14 @@
 use arrow::datatypes::{Field, Schema};
 use serde_json::{Value, json};
 
-use super::{check::Rule, columns::same_name, default::default_text, draft::Draft, rewrite::Conversion};
+use super::{
+    check::Rule,
+    columns::same_name,
+    default::default_text,
+    draft::Draft,
+    rewrite::Conversion,
+    widened::{NewField, new_fields},
+};
 use crate::{
     delta::{commit_info::Operation, definition::Definition, rules::check_text, snapshot::DeltaSnapshot},
     engine::{Alteration, ColumnPath, Error, Result, Snapshot},
@@ -84,6 +91,14 @@ fn change_type(draft: &mut Draft<'_>, to: &Field, using: &str, table: &str, colu
     let inputs = Expression::new(using, Dialect::DuckDb, columns)?.columns().to_vec();
     let stated = Expression::new(using, Dialect::DuckDb, &project(columns, &inputs)?)?;
     let is_same = same_values(old, &new) && is_column(using, &stated, old);
+    if is_column(using, &stated, &new)
+        && let Some(more) = new_fields(old, &new)
+    {
+        for NewField { parent, field } in more {
+            draft.add(&parent, &field, false)?;
+        }
+        return Ok(Some((changed_column(draft, old.name())?, Rows::Any)));
+    }
     let values = stated.cast_to(&new)?;
     if !draft.change_type(old, &new, !is_same)? {
         return Ok(None);
@@ -98,7 +113,7 @@ fn same_values(old: &Field, new: &Field) -> bool {
     old.data_type() == new.data_type() && old.metadata() == new.metadata()
 }
 
-/// Whether an expression is the column as it is: its name, or a cast to the type it has.
+/// Whether an expression is a column by its name, or cast once, and of the type that `column` says.
 fn is_column(sql: &str, expression: &Expression, column: &Field) -> bool {
     let inner = sql.strip_prefix("CAST(").and_then(|cast| cast.split_once(" AS ")).map_or(sql, |(inner, _)| inner);
     let quoted = inner.strip_prefix('"').and_then(|name| name.strip_suffix('"'));

@@ -105,7 +105,7 @@ impl Failure {
         }
         match &self.cause {
             Cause::Value(problem) => format!("column '{column}' holds {problem}"),
-            Cause::TooLong => format!("column '{column}' holds more than 2 GiB of values in one batch"),
+            Cause::TooLong => format!("column '{column}' holds more than 2 GiB of values, or elements, in one batch"),
             Cause::Arrow(_) => format!("column '{column}' cannot be converted"),
         }
     }
@@ -206,8 +206,7 @@ impl Direction {
 
     fn array_to_list(array: &FixedSizeListArray, element: &FieldRef, valid: Valid<'_>) -> Result<ArrayRef, Failure> {
         let length = usize::try_from(array.value_length()).unwrap_or(0);
-        let total = array.len().checked_mul(length).filter(|total| i32::try_from(*total).is_ok());
-        if total.is_none() {
+        if i32::try_from(array.len().saturating_mul(length)).is_err() {
             return Err(Cause::TooLong.into());
         }
         let offsets = OffsetBuffer::from_repeated_length(length, array.len());
@@ -231,8 +230,11 @@ impl Direction {
             let (found, name) = (array.value_length(row), type_name(field));
             return Err(Cause::Value(format!("a list of {found}, which is no value of type {name}")).into());
         }
-        let elements = elements(array, length, valid)?;
         let places = usize::try_from(length).unwrap_or(0);
+        if i32::try_from(array.len().saturating_mul(places)).is_err() {
+            return Err(Cause::TooLong.into());
+        }
+        let elements = elements(array, length, valid)?;
         let reachable = valid.map(|valid| valid.expand(places));
         let values = Self::Load.convert(&elements, element, reachable.as_ref());
         let values = values.map_err(|failure| failure.below(element.name()))?;

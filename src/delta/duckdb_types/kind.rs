@@ -151,6 +151,11 @@ impl Kind {
         !matches!(self, Self::Extension(_)) && *self.field("", true).data_type() == self.stored()
     }
 
+    /// Whether two values compare as what is stored of them does, also where another engine wrote it.
+    pub(crate) fn keeps_order(self) -> bool {
+        !matches!(self, Self::Interval | Self::Extension(_))
+    }
+
     /// The type of that name, whatever its case.
     pub(super) fn named(text: &str) -> Option<Self> {
         let digits = text.split_once('(').filter(|(name, _)| name.trim().eq_ignore_ascii_case("DECIMAL"));

@@ -49,7 +49,7 @@ enum Told {
     AsItIs,
     /// They are of this kind, and stored as another type.
     As(Kind),
-    /// Not at all: they have children.
+    /// Not at all: they have children, or what is stored has another order.
     Not,
 }
 
@@ -57,8 +57,8 @@ fn kind(path: &ColumnPath, shown: &Schema) -> Told {
     let Some(field) = find(path, shown.fields()) else { return Told::AsItIs };
     match Kind::of(field) {
         Some(kind) if kind.is_plain() => Told::AsItIs,
-        Some(kind) => Told::As(kind),
-        None => Told::Not,
+        Some(kind) if kind.keeps_order() => Told::As(kind),
+        _ => Told::Not,
     }
 }
 
@@ -72,7 +72,7 @@ fn find<'f>(path: &[String], fields: &'f Fields) -> Option<&'f Field> {
     }
 }
 
-/// A constant of the kind as its column stores it; `None` if the order, or equality, of stored values is another one.
+/// A constant of the kind as its column stores it; `None` if it is none of the kind.
 fn stored_scalar(kind: Kind, value: &Scalar) -> Option<Scalar> {
     match (kind, value) {
         (

@@ -2,7 +2,10 @@
 //!
 //! A struct is `STRUCT` without its fields. Nothing here knows what a table has.
 
-use std::fmt::{Display, Formatter, Result};
+use std::{
+    fmt::{Display, Formatter, Result},
+    ops::RangeInclusive,
+};
 
 use arrow::datatypes::{DataType, Field};
 
@@ -11,6 +14,9 @@ use super::kind::Kind;
 /// How deep a type may nest here: more than a table can have, and little for a stack.
 const NESTING_LEVELS_MAX: usize = 64;
 
+/// How many elements DuckDB's arrays have (`ArrayType::MAX_ARRAY_SIZE`).
+pub(crate) const ARRAY_LENGTHS: RangeInclusive<i32> = 1..=100_000;
+
 /// A type, down to the structs in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TypeText {
@@ -18,7 +24,7 @@ pub(crate) enum TypeText {
     Kind(Kind),
     /// `T[]`
     List(Box<TypeText>),
-    /// `T[n]`, n at least 1.
+    /// `T[n]`, n within [`ARRAY_LENGTHS`].
     Array(Box<TypeText>, i32),
     /// `MAP(K, V)`
     Map(Box<TypeText>, Box<TypeText>),
@@ -32,7 +38,7 @@ impl TypeText {
         Some(match field.data_type() {
             DataType::Struct(fields) if !fields.is_empty() => Self::Struct,
             DataType::List(element) => Self::List(Box::new(Self::of(element)?)),
-            DataType::FixedSizeList(element, length) if *length > 0 => {
+            DataType::FixedSizeList(element, length) if ARRAY_LENGTHS.contains(length) => {
                 Self::Array(Box::new(Self::of(element)?), *length)
             }
             DataType::Map(entries, _) => match entries.data_type() {
@@ -74,7 +80,9 @@ impl TypeText {
             let (length, after) = after.split_once(']')?;
             parsed = match length.trim() {
                 "" => Self::List(Box::new(parsed)),
-                length => Self::Array(Box::new(parsed), length.parse().ok().filter(|length| *length > 0)?),
+                length => {
+                    Self::Array(Box::new(parsed), length.parse().ok().filter(|length| ARRAY_LENGTHS.contains(length))?)
+                }
             };
             *rest = after;
         }

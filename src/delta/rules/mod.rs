@@ -33,7 +33,7 @@ use crate::engine::{Error, Result};
 
 pub(crate) use self::{
     defaults::{check_defaults, column_notes},
-    new::{CHECK_PREFIX, check_name, check_text},
+    new::{CHECK_PREFIX, check_name, check_text, default_text},
 };
 
 /// The rules of one version of a table.

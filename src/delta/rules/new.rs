@@ -72,7 +72,6 @@ fn seen_by_others(columns: &Schema, read: &[usize]) -> Result<Schema> {
 /// # Errors
 /// `InvalidArgument` for what is no value of the column's type; `Unsupported`, by name, for what Spark has no faithful
 /// form of.
-#[allow(dead_code, reason = "the way in of ALTER TABLE ... SET DEFAULT")]
 pub(crate) fn default_text(sql: &str, column: &Field) -> Result<String> {
     if let Some(moment) = Moment::of(sql, Dialect::DuckDb) {
         return moment.to_sql(Dialect::Spark, column);

@@ -9,7 +9,7 @@ use arrow::{
         ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int8Array, Int16Array,
         Int32Array, Int64Array, StringArray, TimestampMicrosecondArray, new_null_array,
     },
-    datatypes::{DataType, TimeUnit},
+    datatypes::{DataType, Field, TimeUnit},
 };
 
 use super::{
@@ -18,7 +18,11 @@ use super::{
     prune::{Bounds, ColumnBounds, Nulls},
 };
 use crate::{
-    delta::{file::DataFile, schema::TableSchema},
+    delta::{
+        duckdb_types::{Side, is_stored_as_is, load, stored_bound},
+        file::DataFile,
+        schema::TableSchema,
+    },
     engine::{ColumnStatistics, Scalar},
 };
 
@@ -90,12 +94,22 @@ impl ColumnSummary {
         self.max.widen(bounds.max, Ordering::is_gt);
     }
 
-    /// The summary as statistics of a column of this type.
-    pub(crate) fn statistics(&self, data_type: &DataType) -> ColumnStatistics {
-        let least = |value: &Scalar| array(value, data_type);
+    /// The summary as statistics of this column, as the seam has it.
+    pub(crate) fn statistics(&self, column: &Field) -> ColumnStatistics {
+        let data_type = column.data_type();
+        let shown = |value: &Scalar, side| match is_stored_as_is(column) || *data_type == DataType::Utf8 {
+            true => array(value, data_type),
+            false => {
+                let (value, stored) = stored_bound(value, column, side)?;
+                load(&array(&value, &stored)?, column).ok()
+            }
+        };
+        let least = |value: &Scalar| shown(value, Side::Min);
         let greatest = |value: &Scalar| match value {
-            Scalar::Binary(bytes) if *data_type == DataType::Utf8 => text_above(bytes).and_then(|text| least(&text)),
-            value => least(value),
+            Scalar::Binary(bytes) if *data_type == DataType::Utf8 => {
+                text_above(bytes).and_then(|text| shown(&text, Side::Max))
+            }
+            value => shown(value, Side::Max),
         };
         let unknown = || new_null_array(data_type, 1);
         ColumnStatistics {

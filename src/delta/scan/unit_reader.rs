@@ -195,7 +195,7 @@ impl UnitReader {
         let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.input.clone(), metadata.clone())
             .with_row_groups(vec![group.index])
             .with_projection(mask)
-            .with_batch_size(batch_rows(footer.row_group(group.index), leaves));
+            .with_batch_size(batch_rows(footer.row_group(group.index), leaves, self.scan.fixed_bytes));
         if let Some(selection) = &group.selection {
             builder = builder.with_row_selection(selection.clone());
         }

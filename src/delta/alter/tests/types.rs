@@ -204,3 +204,29 @@ async fn rows_that_others_write_meanwhile_are_rewritten_too_or_refused() {
         Err(error) => assert!(matches!(error, Error::Conflict(_)), "{error}"),
     }
 }
+
+/// What ADD COLUMN of a field cannot say through DuckDB's client.
+#[tokio::test]
+async fn a_struct_gets_more_fields_without_rewriting() {
+    let lake = Lake::new();
+    let record = |fields: &[&str]| {
+        let fields: Vec<_> = fields.iter().map(|name| long(name)).collect();
+        Field::new("s", DataType::Struct(fields.into()), true)
+    };
+    let schema = Arc::new(Schema::new(vec![long("id"), record(&["a"])]));
+    let spec = TableSpec { schema: schema.clone(), partition_columns: vec![], description: None, checks: vec![] };
+    DeltaFormat::default().create(&lake.location("t"), &spec).await.unwrap();
+    let table = lake.table("t");
+    let ids: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+    let records = arrow::array::StructArray::from(vec![(Arc::new(long("a")), ids.clone())]);
+    let mut append = newest(&table).await.append().await.unwrap();
+    append.write(RecordBatch::try_new(schema, vec![ids, Arc::new(records)]).unwrap()).await.unwrap();
+    append.commit().await.unwrap();
+
+    let wider = record(&["a", "b", "c"]);
+    let retype = |using: &str| Alteration::ChangeType { field: wider.clone(), using: using.to_owned() };
+    let after = altered(&table, retype("CAST(s AS STRUCT(a BIGINT, b BIGINT, c BIGINT))")).await;
+    assert_eq!(kinds(&commit(&lake, 2)), ["commitInfo", "metaData"]);
+    assert_eq!(after.schema().field(1).data_type(), wider.data_type());
+    assert_eq!(rows(after.as_ref()).await, ["1 {a: 1, b: , c: }"]);
+}

@@ -1,7 +1,11 @@
 //! Types and values, alone and in tables.
 
 mod data;
+mod foreign;
+mod predicates;
+mod schemas;
 mod tables;
+mod values;
 
 use arrow::datatypes::Field;
 

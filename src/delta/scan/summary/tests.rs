@@ -41,7 +41,7 @@ fn statistics(data_type: &DataType, files: Vec<DataFile>) -> ColumnStatistics {
     let files: Vec<_> = files.into_iter().map(Arc::new).collect();
     let mut summary = ColumnSummary::default();
     summary.add(&files, &schema(data_type, false), 0);
-    summary.statistics(data_type)
+    summary.statistics(&Field::new("c", data_type.clone(), true))
 }
 
 fn is_unknown(statistics: &ColumnStatistics) -> bool {
@@ -131,7 +131,7 @@ fn partition_values_are_exact_and_nan_is_unknown() {
         let files: Vec<_> = values.iter().map(file).collect();
         let mut summary = ColumnSummary::default();
         summary.add(&files, &schema(data_type, true), 0);
-        summary.statistics(data_type)
+        summary.statistics(&Field::new("c", data_type.clone(), true))
     };
     let found = of(&DataType::Date32, &[Some("1970-01-03"), Some("1969-12-31")]);
     assert_eq!(found.min.as_primitive::<Date32Type>().value(0), -1);

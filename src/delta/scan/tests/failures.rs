@@ -19,7 +19,12 @@ fn rows(count: i64) -> RecordBatch {
 }
 
 fn names_file(error: &Error, file: usize) -> bool {
-    matches!(error, Error::Internal { context, .. } if context.contains(&format!("part-{file:05}.parquet")))
+    let path = format!("part-{file:05}.parquet");
+    match error {
+        Error::Internal { context, .. } => context.contains(&path),
+        Error::FailedPrecondition(text) => text.contains(&path) && text.contains("is gone"),
+        _ => false,
+    }
 }
 
 #[tokio::test]
@@ -56,6 +61,7 @@ async fn absent_and_foreign_files_are_named() {
             let unit = ReadUnit { file, slice: 0, slices: 1 };
             let error = fixture.rows(&fixture.all(Predicate::Unknown), &[unit]).await.unwrap_err();
             assert!(names_file(&error, file as usize), "{error}");
+            assert_eq!(matches!(error, Error::FailedPrecondition(_)), file == 0, "{error}");
         }
     }
 }
