@@ -68,15 +68,14 @@ async fn run(base: DeltaSnapshot, adds: Vec<Add>, rows: u64) -> Result<CommitOut
         if let Some(reason) = conflict(&base, &newest) {
             return Ok(CommitOutcome::Conflict { reason });
         }
-        let commit = stamped(table, &newest, &commit).await?;
-        if let Some(snapshot) = put_next(table, &newest, commit, attempt).await? {
+        if let Some(snapshot) = put_next(table, &newest, &commit, attempt).await? {
             return Ok(CommitOutcome::Committed(Arc::new(snapshot)));
         }
     }
     Err(outrun(table))
 }
 
-/// Makes `commit` the version after `base`, durably; `None` if another has become it, after a wait that grows with
+/// Makes `commit`, stamped for its place, the version after `base`, durably; `None` if another has become it, after a wait that grows with
 /// `attempt`.
 ///
 /// # Errors
@@ -84,9 +83,10 @@ async fn run(base: DeltaSnapshot, adds: Vec<Add>, rows: u64) -> Result<CommitOut
 pub(crate) async fn put_next(
     table: &Arc<DeltaTable>,
     base: &Arc<Version>,
-    commit: Bytes,
+    commit: &Bytes,
     attempt: u32,
 ) -> Result<Option<DeltaSnapshot>> {
+    let commit = stamped(table, base, commit).await?;
     match table.log().put(base.number() + 1, commit.clone()).await {
         Ok(PutOutcome::Written) => committed(table, base, commit).await.map(Some),
         Ok(PutOutcome::NameTaken) => {

@@ -27,11 +27,16 @@ pub(crate) fn append(base: &DeltaSnapshot, adds: Vec<Add>, rows: u64) -> Result<
     let parameters =
         json!({ "mode": "Append", "partitionBy": json!(base.definition().metadata().partition_columns()).to_string() });
     let mut info = info("WRITE", &parameters, &metrics);
+    read_by(&mut info, base);
+    encode(info, adds.into_iter().map(Action::Add))
+}
+
+/// Of which version the commit's writer knew, and that no row lost its id.
+fn read_by(info: &mut CommitInfo, base: &DeltaSnapshot) {
     info.read_version = Some(base.version());
     if base.definition().keeps_row_ids() {
         info.info.insert("tags".to_owned(), json!({ "delta.rowTracking.preserved": "true" }));
     }
-    encode(info, adds.into_iter().map(Action::Add))
 }
 
 /// The commit that makes a table.
@@ -46,10 +51,10 @@ pub(crate) fn create(protocol: Protocol, metadata: Metadata) -> Result<Bytes> {
     encode(info, [Action::Protocol(protocol), Action::Metadata(metadata)])
 }
 
-/// The commit of another change of a table. Actions are the log's JSON.
-pub(crate) fn change(read_version: u64, operation: &Operation, actions: Vec<Value>) -> Result<Bytes> {
+/// The commit of another change of a table, which keeps the ids of its rows. Actions are the log's JSON.
+pub(crate) fn change(base: &DeltaSnapshot, operation: &Operation, actions: Vec<Value>) -> Result<Bytes> {
     let mut info = info(operation.name, &operation.parameters, &operation.metrics);
-    info.read_version = Some(read_version);
+    read_by(&mut info, base);
     let info = serde_json::to_value(Action::CommitInfo(info)).map_err(broken)?;
     lines(std::iter::once(info).chain(actions))
 }

@@ -127,6 +127,11 @@ impl Definition {
         self.assigns_row_ids() && self.config.table_properties().enable_row_tracking == Some(true)
     }
 
+    /// Refuses what must not be done to a clustering column.
+    pub(crate) fn refuse_clustered(&self, table: &str, what: &str) -> Result<()> {
+        features::refuse_clustered(table, &self.config, what)
+    }
+
     /// Refuses a change of the definition that the table's features make unsafe.
     pub(crate) fn check_alter(&self, table: &str) -> Result<()> {
         features::check_alter(table, &self.config)

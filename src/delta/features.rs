@@ -47,34 +47,41 @@ pub(crate) fn check_append(table: &str, config: &TableConfiguration) -> Result<(
     writer_features(config.protocol()).iter().try_for_each(|feature| check_append_feature(table, config, feature))
 }
 
-/// Refuses a change of the table's definition that its features make unsafe. What only says something of rows asks
-/// nothing of it.
+/// Refuses a change of the table's definition that its features make unsafe. Identity columns ask something of rows only.
 pub(crate) fn check_alter(table: &str, config: &TableConfiguration) -> Result<()> {
     check_writer_version(table, config)?;
-    let of_rows = |feature: &TableFeature| {
-        matches!(
-            feature,
-            TableFeature::Invariants
-                | TableFeature::GeneratedColumns
-                | TableFeature::IdentityColumns
-                | TableFeature::AllowColumnDefaults
-                | TableFeature::CheckConstraints
-                | TableFeature::RowTracking
-        )
-    };
     let features = writer_features(config.protocol());
-    let mut concerned = features.iter().filter(|feature| !of_rows(feature));
+    let mut concerned = features.iter().filter(|feature| **feature != TableFeature::IdentityColumns);
     concerned.try_for_each(|feature| check_append_feature(table, config, feature))
 }
 
 /// Refuses to write all rows again where the table's features forbid it or make it unsafe.
 pub(crate) fn check_rewrite(table: &str, config: &TableConfiguration) -> Result<()> {
-    if config.table_properties().append_only == Some(true) {
+    let properties = config.table_properties();
+    if properties.append_only == Some(true) {
         return Err(Error::FailedPrecondition(format!(
             "table '{table}' is append-only (delta.appendOnly), so that its rows cannot be rewritten"
         )));
     }
+    if properties.enable_row_tracking == Some(true) {
+        return Err(Error::Unsupported(format!(
+            "table '{table}' keeps the ids of its rows (delta.enableRowTracking), which rewriting them would not"
+        )));
+    }
+    refuse_clustered(table, config, "rewriting rows")?;
     check_append(table, config)
+}
+
+/// Refuses what must not be done to a clustering column where these are not known: the log keeps them apart from the
+/// definition.
+pub(crate) fn refuse_clustered(table: &str, config: &TableConfiguration, what: &str) -> Result<()> {
+    let feature = TableFeature::ClusteredTable;
+    if !writer_features(config.protocol()).contains(&feature) {
+        return Ok(());
+    }
+    Err(Error::Unsupported(format!(
+        "table '{table}' uses the table feature '{feature}', with which {what} is not offered"
+    )))
 }
 
 fn check_writer_version(table: &str, config: &TableConfiguration) -> Result<()> {

@@ -30,6 +30,8 @@ const CHANGE_DATA_FEED: &str = "delta.enableChangeDataFeed";
 const DEFAULT: &str = "CURRENT_DEFAULT";
 /// Spark's CHAR(n) and VARCHAR(n), which are part of a column's type.
 const BOUNDED_TEXT: &str = "__CHAR_VARCHAR_TYPE_STRING";
+/// How files of earlier types are to be read (PROTOCOL.md, "Type Widening").
+const TYPE_CHANGES: &str = "delta.typeChanges";
 /// What a change data feed adds to rows (PROTOCOL.md, "Change Data Files").
 const CHANGE_COLUMNS: [&str; 3] = ["_change_type", "_commit_version", "_commit_timestamp"];
 
@@ -109,6 +111,7 @@ impl<'a> Draft<'a> {
         }
         let (name, parent) = split(path)?;
         self.refuse_partition_column(path, "cannot be dropped")?;
+        self.base.refuse_clustered(self.table, "dropping columns")?;
         self.refuse_referenced(path, "dropped", true)?;
         let (dotted, table) = (path.join("."), self.table);
         let siblings = self.columns.fields_mut(parent)?;
@@ -204,7 +207,8 @@ impl<'a> Draft<'a> {
             field["type"] = typed["type"].take();
         }
         let metadata = metadata_mut(field);
-        metadata.retain(|key, _| key != BOUNDED_TEXT && marks["metadata"].get(key).is_none());
+        let outdated = |key: &str| key == BOUNDED_TEXT || (values_change && key == TYPE_CHANGES);
+        metadata.retain(|key, _| !outdated(key) && marks["metadata"].get(key).is_none());
         if let Some(new_marks) = typed["metadata"].as_object() {
             metadata.extend(new_marks.clone());
         }

@@ -90,8 +90,8 @@ async fn describe(table: &Arc<DeltaTable>, change: &Alteration, mut checked: Che
             }
         }
         let definition = definition_actions(snapshot.definition(), &plan.definition);
-        let commit = commit_info::change(snapshot.version(), &plan.operation, definition)?;
-        if let Some(altered) = put_next(table, snapshot.state(), commit, attempt).await? {
+        let commit = commit_info::change(&snapshot, &plan.operation, definition)?;
+        if let Some(altered) = put_next(table, snapshot.state(), &commit, attempt).await? {
             return Ok(Arc::new(altered));
         }
     }

@@ -158,7 +158,7 @@ impl Replacement {
             adds.collect::<Result<Vec<_>, _>>().map_err(|e| Error::internal("cannot write an Add as JSON", e))?;
         let removes = removed.iter().map(|file| remove(file));
         let actions = self.definition.into_iter().chain(removes).chain(adds).collect();
-        let commit = commit_info::change(self.base.version(), &self.operation, actions)?;
+        let commit = commit_info::change(&self.base, &self.operation, actions)?;
         let _turn = table.lock_commits().await;
         for attempt in 0..ATTEMPTS_MAX {
             let now = newest(&table).await?;
@@ -168,7 +168,7 @@ impl Replacement {
             if *now.files().await?.files() != removed {
                 return Ok(CommitOutcome::Conflict { reason: other_rows(&table, &self.base, &now) });
             }
-            if let Some(altered) = put_next(&table, now.state(), commit.clone(), attempt).await? {
+            if let Some(altered) = put_next(&table, now.state(), &commit, attempt).await? {
                 return Ok(CommitOutcome::Committed(Arc::new(altered)));
             }
         }

@@ -115,8 +115,8 @@ async fn partition_columns_are_renamed_and_written_on() {
 async fn tables_that_ask_for_more_are_refused_by_the_name_of_it() {
     let lake = Lake::new();
     let fields = json!([field("x", json!("long"))]);
-    let time = json!({ "delta.enableInCommitTimestamps": "true" });
-    for (table, feature, properties) in [("a", "inCommitTimestamp", time), ("b", "somethingNew", json!({}))] {
+    let iceberg = json!({ "delta.enableIcebergCompatV1": "true" });
+    for (table, feature, properties) in [("a", "icebergCompatV1", iceberg), ("b", "somethingNew", json!({}))] {
         lake.write(table, 0, &[features(&[], &[feature]), metadata(&fields, &properties)]);
         let error = alter(&lake.table(table), &add("y")).await.unwrap_err();
         assert!(matches!(&error, Error::Unsupported(text) if text.contains(feature)), "{error}");
@@ -132,4 +132,25 @@ async fn tables_that_ask_for_more_are_refused_by_the_name_of_it() {
     assert!(matches!(&error, Error::Unsupported(text) if text.contains("writer version 8")), "{error}");
     let error = alter(&lake.table("none"), &add("y")).await.unwrap_err();
     assert!(matches!(error, Error::NotFound(_)), "{error}");
+}
+
+#[tokio::test]
+async fn commits_say_what_the_tables_features_ask_of_them() {
+    let lake = Lake::new();
+    let fields = json!([field("x", json!("long")), field("y", json!("long"))]);
+    let properties = json!({ "delta.enableInCommitTimestamps": "true", "delta.enableRowTracking": "true" });
+    let first = json!({ "commitInfo": { "inCommitTimestamp": 9_999_999_999_999_u64 } });
+    let features = features(&[], &["inCommitTimestamp", "rowTracking", "domainMetadata", "clustering"]);
+    lake.write("t", 0, &[first, features, metadata(&fields, &properties)]);
+    let table = lake.table("t");
+    altered(&table, rename("x", "z")).await;
+    let info = &commit(&lake, 1)[0]["commitInfo"];
+    assert_eq!(info["inCommitTimestamp"], 10_000_000_000_000_u64, "later than the version before");
+    assert_eq!(info["tags"], json!({ "delta.rowTracking.preserved": "true" }));
+    let drop = refused(&table, drop_column("z")).await;
+    assert!(matches!(&drop, Error::Unsupported(text) if text.contains("clustering")), "{drop}");
+    let using = "CAST(z AS VARCHAR)".to_owned();
+    let text = Alteration::ChangeType { field: Field::new("z", DataType::Utf8, true), using };
+    let rewrite = refused(&table, text).await;
+    assert!(matches!(&rewrite, Error::Unsupported(text) if text.contains("delta.enableRowTracking")), "{rewrite}");
 }
