@@ -85,14 +85,6 @@ impl Expression {
         &self.columns
     }
 
-    /// It as SQL of a dialect, meaning the same.
-    ///
-    /// # Errors
-    /// `Unsupported`, by name, for what the dialect has no faithful form of.
-    pub fn to_sql(&self, _dialect: Dialect) -> Result<String> {
-        Err(Error::Unsupported("expressions are not offered".to_owned()))
-    }
-
     /// Its value for each row. `rows` has the columns it was bound to.
     ///
     /// # Errors
