@@ -1,14 +1,22 @@
 //! Targets of what a log says: other writers made it, or somebody who may write to the storage.
 
+use std::sync::{Arc, OnceLock};
+
+use object_store::{ObjectStoreExt, memory::InMemory, path::Path};
 use serde_json::{Value, json};
 use url::Url;
 
 use super::{
     actions::parse_commit,
+    checkpoint::{Background, checkpoint_behind},
     definition::Definition,
     file::data_path,
-    fixtures::{add, features, field, field_with, metadata, protocol, remove},
+    fixtures::{Lake, add, features, field, field_with, metadata, newest, protocol, remove},
+    log::LOG_DIRECTORY,
     log_listing::parse_name,
+    scan,
+    store::TableStore,
+    table::DeltaTable,
 };
 use crate::fuzz::{Grammar, Outcome, Target};
 
@@ -57,6 +65,81 @@ fn commits() -> Vec<Vec<u8>> {
     logs.map(|log| log.iter().map(Value::to_string).collect::<Vec<_>>().join("\n").into_bytes()).into()
 }
 
+/// Logs with one file replaced: the first byte says which of [`REPLACED`].
+pub(crate) const LOGS: Target = Target { name: "logs", grammar: Grammar::Text, run: log, seeds: logs };
+
+/// As [`LOGS`], of checkpoints: mutated as the Parquet they are.
+pub(crate) const CHECKPOINTS: Target =
+    Target { name: "checkpoints", grammar: Grammar::Binary, run: log, seeds: checkpoints };
+
+const REPLACED: [&str; 3] = ["00000000000000000002.json", "_last_checkpoint", CHECKPOINT];
+
+const CHECKPOINT: &str = "00000000000000000001.checkpoint.parquet";
+
+fn log(bytes: &[u8]) -> Outcome {
+    let Some((which, bytes)) = bytes.split_first() else { return Outcome::from("short") };
+    let replaced = REPLACED[usize::from(*which) % REPLACED.len()];
+    scan::fuzz::runtime().block_on(async {
+        let objects = Arc::new(InMemory::new());
+        for (name, honest) in honest_log() {
+            let content = if name == replaced { bytes.to_vec() } else { honest.clone() };
+            let path = Path::from_iter([LOG_DIRECTORY, name]);
+            objects.put(&path, content.into()).await.expect("memory takes all");
+        }
+        let store = TableStore::remote(Url::parse("memory:///t/").expect("a URL"), objects);
+        let table = Arc::new(DeltaTable::new(store, Arc::new(Background::default())));
+        let snapshot = newest(&table).await;
+        let files = match &snapshot {
+            Ok(snapshot) => snapshot.files().await.map(|files| files.files().len().min(5)),
+            Err(_) => Ok(0),
+        };
+        let cause = |error: &crate::engine::Error| std::error::Error::source(error).map(ToString::to_string);
+        let causes = (snapshot.as_ref().err().and_then(cause), files.as_ref().err().and_then(cause));
+        let causes = Outcome::of(&Err::<(), _>(format!("{causes:?}")));
+        Outcome::of(&snapshot).and(Outcome::of(&files)).and(causes).and(Outcome::from(files.ok()))
+    })
+}
+
+/// Version 2 of a table whose first two commits are gone behind a checkpoint.
+fn honest_log() -> &'static [(String, Vec<u8>)] {
+    static LOG: OnceLock<Vec<(String, Vec<u8>)>> = OnceLock::new();
+    LOG.get_or_init(|| {
+        let lake = Lake::new();
+        lake.write("t", 0, &[protocol(1, 2), metadata(&json!([field("x", json!("long"))]), &json!({}))]);
+        lake.write("t", 1, &[add("a", 1), add("b", 2)]);
+        lake.write("t", 2, &[remove("a"), add("c", 3)]);
+        scan::fuzz::runtime().block_on(async {
+            let background = Background::default();
+            let store = TableStore::open(&lake.location("t")).expect("a local table");
+            checkpoint_behind(&background, Arc::new(store), 1);
+            background.finish().await;
+        });
+        let entries = std::fs::read_dir(lake.path("t").join(LOG_DIRECTORY)).expect("a log");
+        let files = entries.map(|entry| entry.expect("an entry").path());
+        let read = |path: std::path::PathBuf| {
+            let name = path.file_name().and_then(|name| name.to_str()).expect("a name").to_owned();
+            (name, std::fs::read(path).expect("a file"))
+        };
+        let later = |name: &str| name.starts_with('_') || *name >= *CHECKPOINT;
+        files.map(read).filter(|(name, _)| later(name)).collect()
+    })
+}
+
+fn replacing(which: u8) -> Vec<u8> {
+    let name = REPLACED[usize::from(which)];
+    let (_, bytes) = honest_log().iter().find(|(known, _)| known == name).expect("it is there");
+    [&[which], &bytes[..]].concat()
+}
+
+fn logs() -> Vec<Vec<u8>> {
+    let commits = commits().into_iter().map(|commit| [&[0], &commit[..]].concat());
+    commits.chain([replacing(0), replacing(1)]).collect()
+}
+
+fn checkpoints() -> Vec<Vec<u8>> {
+    vec![replacing(2)]
+}
+
 /// Names of files in a log, and paths of data files.
 pub(crate) const LOG_NAMES: Target = Target { name: "log_names", grammar: Grammar::Text, run: log_name, seeds: names };
 
@@ -67,7 +150,7 @@ fn log_name(bytes: &[u8]) -> Outcome {
     if let Ok(path) = &path {
         assert!(path.parts().all(|part| !matches!(part.as_ref(), "" | "." | "..")), "{path} leaves the table");
     }
-    Outcome::of(&path).and(Outcome::from(parse_name(&text).is_some()))
+    Outcome::from((path.is_ok(), parse_name(&text).is_some()))
 }
 
 fn names() -> Vec<Vec<u8>> {

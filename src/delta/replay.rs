@@ -94,16 +94,40 @@ pub(crate) async fn replay_highest_row_id(store: &TableStore, version: u64) -> R
     }
 }
 
-async fn build(store: &TableStore, version: Option<u64>) -> Result<delta_kernel::DeltaResult<SnapshotRef>> {
-    let engine = store.engine()?;
+/// The kernel's snapshot of `version`, or of the newest one.
+pub(crate) async fn build(
+    store: &TableStore,
+    version: Option<u64>,
+) -> Result<std::result::Result<SnapshotRef, KernelError>> {
+    match build_with(store, store.engine()?, version).await? {
+        Err(KernelError::InvalidCheckpoint(reason)) => {
+            tracing::debug!(table = store.name(), reason, "looking for checkpoints without the hint");
+            build_with(store, store.engine_without_hint()?, version).await
+        }
+        built => Ok(built),
+    }
+}
+
+async fn build_with(
+    store: &TableStore,
+    engine: Arc<dyn Engine>,
+    version: Option<u64>,
+) -> Result<std::result::Result<SnapshotRef, KernelError>> {
     let built = tokio::task::spawn_blocking(move || {
         let mut builder = Snapshot::builder_for(kernel_root());
         if let Some(version) = version {
             builder = builder.at_version(version);
         }
-        builder.build(engine.as_ref())
+        builder.build(engine.as_ref()).map_err(without_backtrace)
     });
     built.await.map_err(|died| Error::internal(format!("cannot read the log of table '{}'", store.name()), died))
+}
+
+fn without_backtrace(error: KernelError) -> KernelError {
+    match error {
+        KernelError::Backtraced { source, .. } => without_backtrace(*source),
+        other => other,
+    }
 }
 
 /// Why the kernel could not read a log, in our words: what is missing or not offered, by its name.
@@ -152,8 +176,7 @@ async fn refusal(store: &TableStore, log: &Log, listing: &LogListing) -> Option<
 }
 
 fn kernel_error(context: String, error: KernelError) -> Error {
-    match error {
-        KernelError::Backtraced { source, .. } => kernel_error(context, *source),
+    match without_backtrace(error) {
         KernelError::Unsupported(what) => Error::Unsupported(format!("{context}: {what}")),
         other => Error::internal(context, other),
     }
@@ -273,3 +296,6 @@ impl<'a> Columns<'a> {
 fn text(column: &dyn Array, row: usize) -> Option<&str> {
     column.is_valid(row).then(|| column.as_string::<i32>().value(row))
 }
+
+#[cfg(test)]
+mod tests;

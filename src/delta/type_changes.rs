@@ -43,11 +43,12 @@ fn recorded(field: &StructField) -> Vec<(String, String)> {
     }
 }
 
-/// Whether every value of one type is a value of the other, by the protocol's list.
+/// Whether every value of one type is a value of the other, by the protocol's list; of decimals, it has those that
+/// have room for every integer, where writers have taken any that do.
 fn widens(from: &str, to: &str) -> bool {
     match (integer_bytes(from), integer_bytes(to), decimal(from), decimal(to)) {
         (Some(from), Some(to), ..) => from <= to,
-        (Some(bytes), _, _, Some((precision, scale))) => precision - scale >= if bytes <= 4 { 10 } else { 20 },
+        (Some(bytes), _, _, Some((precision, scale))) => precision - scale >= integer_digits(bytes),
         (_, _, Some(from), Some(to)) => to.1 >= from.1 && to.0 - to.1 >= from.0 - from.1,
         (Some(bytes), ..) => bytes <= 4 && to == "double",
         _ => matches!((from, to), ("float", "double") | ("date", "timestamp_ntz")),
@@ -61,6 +62,15 @@ fn integer_bytes(name: &str) -> Option<u8> {
         "integer" => Some(4),
         "long" => Some(8),
         _ => None,
+    }
+}
+
+fn integer_digits(bytes: u8) -> i16 {
+    match bytes {
+        1 => 3,
+        2 => 5,
+        4 => 10,
+        _ => 19,
     }
 }
 
@@ -98,6 +108,7 @@ mod tests {
             ("date", "timestamp_ntz"),
             ("decimal(5,2)", "decimal(7,2)"),
             ("decimal(5, 2)", "decimal(8, 5)"),
+            ("byte", "decimal(4,1)"),
             ("short", "decimal(10,0)"),
             ("integer", "decimal(12,2)"),
             ("long", "decimal(20,0)"),
@@ -112,7 +123,8 @@ mod tests {
             ("decimal(5,2)", "decimal(5,3)"),
             ("decimal(5,2)", "decimal(6,1)"),
             ("integer", "decimal(11,2)"),
-            ("long", "decimal(19,0)"),
+            ("long", "decimal(20,2)"),
+            ("byte", "decimal(2,0)"),
             ("integer", "string"),
             ("string", "(unknown)"),
             ("decimal(300,2)", "decimal(301,2)"),

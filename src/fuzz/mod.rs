@@ -3,13 +3,13 @@
 //! A [`Target`] is a plain function of bytes. Its inputs begin as seeds: messages of a real client, and what was kept
 //! under `fuzz/<target>/` because it once broke something. [`mutate`] changes them with a knowledge of their grammar,
 //! [`run`] feeds them in and keeps those whose outcome is new, so that one mutation builds on another. An input fails
-//! if it panics, takes too long, or makes the process grow.
+//! if it panics, takes too long, or (where no other test runs beside it) makes the process grow.
 //!
 //! Each target is a test. Plain `cargo test` gives each two seconds and always tries the same inputs first;
 //! `DELTAPORT_FUZZ_SECONDS` gives them longer, from a fresh random beginning (`DELTAPORT_FUZZ_SEED` repeats one):
 //!
 //! ```text
-//! DELTAPORT_FUZZ_SECONDS=600 cargo test --profile fuzz -p deltaport --lib fuzz:: -- --nocapture --test-threads 1
+//! RUST_TEST_THREADS=1 DELTAPORT_FUZZ_SECONDS=600 cargo test --profile fuzz -p deltaport --lib fuzz:: -- --nocapture
 //! ```
 
 mod mutate;
@@ -79,6 +79,9 @@ impl Outcome {
     }
 }
 
+/// The name of the threads whose panics are reported by the tests and not by the hook.
+pub(crate) const THREAD: &str = "fuzz";
+
 macro_rules! targets {
     ($($name:ident: $target:expr,)*) => {
         $(
@@ -103,10 +106,12 @@ targets! {
     messages: protocol::MESSAGES,
     schemas: protocol::SCHEMAS,
     tickets: protocol::TICKETS,
+    checkpoints: delta::CHECKPOINTS,
     commits: delta::COMMITS,
     data_files: delta::DATA_FILES,
     deletion_vectors: delta::DELETION_VECTORS,
     log_names: delta::LOG_NAMES,
+    logs: delta::LOGS,
     partition_values: delta::PARTITION_VALUES,
     statistics: delta::STATISTICS,
     command_lines: outside::COMMAND_LINES,

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Outcome, Target, mutate::mutate};
+use super::{Outcome, THREAD, Target, mutate::mutate};
 use crate::protocol::golden::Noise;
 
 /// How long each target is fed unless told otherwise: with all targets on two cores half a minute.
@@ -32,9 +32,6 @@ const INPUTS_PER_LOOK: usize = 512;
 
 /// Inputs of a new outcome that are kept to build upon.
 const POOL_MAX: usize = 4_000;
-
-/// The name of the threads whose panics are reported by the test and not by the hook.
-const THREAD: &str = "fuzz";
 
 /// What the watcher knows of the thread that works: the input, and since when.
 type Current = Mutex<(Vec<u8>, Instant)>;
@@ -59,7 +56,7 @@ pub(super) fn fuzz(target: &Target) {
             }
         };
         match result {
-            Ok(count) => eprintln!("fuzz {}: {count} inputs in {:?}", target.name, plan.time),
+            Ok(fed) => eprintln!("fuzz {}: {fed} in {:?}", target.name, plan.time),
             Err(Failure { input, reason }) => panic!("{}: {reason}; {}", target.name, saved(target, &input)),
         }
     });
@@ -74,7 +71,7 @@ pub(super) fn kept_directories() -> Vec<String> {
 struct Plan {
     time: Duration,
     seed: u64,
-    /// Alone in its process, so that growth can be told.
+    /// No other test runs beside it, so that growth can be told.
     alone: bool,
 }
 
@@ -88,7 +85,8 @@ impl Plan {
         if seconds.is_some() {
             eprintln!("fuzz: DELTAPORT_FUZZ_SEED={seed}");
         }
-        Self { time: Duration::from_secs(seconds.unwrap_or(SECONDS_DEFAULT)), seed, alone: seconds.is_some() }
+        let alone = env::var_os("RUST_TEST_THREADS").is_some_and(|threads| threads == "1");
+        Self { time: Duration::from_secs(seconds.unwrap_or(SECONDS_DEFAULT)), seed, alone }
     }
 }
 
@@ -112,9 +110,10 @@ impl<'a> Fuzzer<'a> {
         Self { target, plan, current, noise, pool: Vec::new(), outcomes }
     }
 
-    fn run(mut self) -> Result<u64, Failure> {
+    fn run(mut self) -> Result<String, Failure> {
         for seed in (self.target.seeds)().into_iter().chain(kept(self.target)) {
-            self.feed(&seed)?;
+            let outcome = self.feed(&seed)?;
+            self.outcomes.insert(outcome);
             self.pool.push(seed);
         }
         assert!(!self.pool.is_empty(), "{} has no seeds", self.target.name);
@@ -123,7 +122,7 @@ impl<'a> Fuzzer<'a> {
             count += INPUTS_PER_LOOK as u64;
             self.feed_many()?;
         }
-        Ok(count)
+        Ok(format!("{count} inputs, {} outcomes", self.outcomes.len()))
     }
 
     fn feed_many(&mut self) -> Result<(), Failure> {
@@ -250,4 +249,27 @@ fn quiet_hook() {
             }
         }));
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fuzz::Grammar;
+
+    /// A decoder with a step behind a step, as deep bugs lie.
+    fn breaks(bytes: &[u8]) -> Outcome {
+        match bytes {
+            [b'h', b'i', 0xff, ..] => panic!("found"),
+            [b'h', b'i', ..] => Outcome::from("nearly"),
+            [b'h', ..] => Outcome::from("a little"),
+            _ => Outcome::from("no"),
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "broken: it panicked: found")]
+    fn what_breaks_is_found() {
+        let seeds = || vec![b"hello".to_vec(), b"ii".to_vec()];
+        fuzz(&Target { name: "broken", grammar: Grammar::Binary, run: breaks, seeds });
+    }
 }

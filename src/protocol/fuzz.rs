@@ -280,8 +280,9 @@ pub(crate) const FILTERS: Target =
 
 fn filters(bytes: &[u8]) -> Outcome {
     let filters = Filters::parse(bytes);
-    let kind = filters.as_ref().map(|filters| std::mem::discriminant(&filters.predicate)).ok();
-    Outcome::of(&filters).and(Outcome::from(kind))
+    // The predicate's form without its values.
+    let form = filters.as_ref().map(|filters| format!("{:.2000}", format!("{:?}", filters.predicate)));
+    Outcome::of(&filters).and(Outcome::of(&form.map_or(Ok(()), Err)))
 }
 
 fn recorded_filters() -> Vec<Vec<u8>> {

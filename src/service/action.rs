@@ -62,8 +62,14 @@ impl Airport {
         request: ActionRequest,
     ) -> Answer<Option<Vec<u8>>> {
         let body = match request {
-            ActionRequest::ListSchemas(request) => self.list_schemas(&request.catalog_name).await?,
-            ActionRequest::CatalogVersion(request) => self.catalog_version(context, &request.catalog_name)?,
+            ActionRequest::ListSchemas(request) => {
+                self.create_as.listed(context.session_id.as_deref(), &request.catalog_name);
+                self.list_schemas(&request.catalog_name).await?
+            }
+            ActionRequest::CatalogVersion(request) => {
+                self.create_as.next_statement(context.session_id.as_deref());
+                reply::catalog_version(self.version_of(self.catalog(&request.catalog_name)?.as_ref()))
+            }
             ActionRequest::CreateTransaction(request) => self.create_transaction(context, &request.catalog_name)?,
             ActionRequest::FlightInfo(request) => self.flight_info(context, &request).await?,
             ActionRequest::Endpoints(request) => reply::endpoints(self.endpoints(context, &request).await?),
@@ -76,13 +82,6 @@ impl Airport {
             ActionRequest::Unknown(name) => return Err(not_offered(&name)),
         };
         Ok(Some(body))
-    }
-
-    fn catalog_version(&self, context: &CallContext, catalog_name: &str) -> Answer<Vec<u8>> {
-        if let Some(session) = &context.session_id {
-            self.fresh_tables.next_statement(session);
-        }
-        Ok(reply::catalog_version(self.version_of(self.catalog(catalog_name)?.as_ref())))
     }
 
     fn create_transaction(&self, context: &CallContext, catalog_name: &str) -> Answer<Vec<u8>> {

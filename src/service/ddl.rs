@@ -9,7 +9,7 @@ use super::{
     action::{contents_of, not_offered, table_info},
     attempts::{ActionDigest, Attempt, Outcome, Try},
     status::{Answer, Failure},
-    transactions::{Fresh, TableName},
+    transactions::TableName,
 };
 use crate::{
     catalog::Catalog,
@@ -101,6 +101,7 @@ impl Airport {
             checks: request.check_constraints.clone(),
         };
         let name = TableName::new(&request.catalog_name, &request.schema_name, &request.table_name);
+        self.create_as.admit_create(context.session_id.as_deref(), &name)?;
         this.begun = true;
         let snapshot = match catalog.create_table(&name.schema, &name.table, &spec).await {
             Ok(snapshot) => {
@@ -124,8 +125,10 @@ impl Airport {
     fn made(&self, context: &CallContext, name: &TableName, columns: &Schema) {
         self.transactions.release(context.session_id.as_deref(), name);
         if let Some(session) = &context.session_id {
-            let enum_column = enum_column(columns).map(str::to_owned);
-            self.fresh_tables.made(session, name.clone(), Fresh { enum_column });
+            self.fresh_tables.made(session, name.clone());
+        }
+        if let Some(column) = enum_column(columns) {
+            self.create_as.made(context.session_id.as_deref(), name, column);
         }
     }
 
@@ -146,7 +149,8 @@ impl Airport {
         this.begun = true;
         let dropped = catalog.drop_table(&name.schema, &name.table).await;
         self.transactions.release(context.session_id.as_deref(), &name);
-        unless_missing(dropped, request.ignore_not_found || this.repeated)
+        let was_listed_only = self.create_as.dropped(context.session_id.as_deref(), &name);
+        unless_missing(dropped, request.ignore_not_found || was_listed_only || this.repeated)
     }
 }
 

@@ -66,6 +66,7 @@ impl Insert {
         let mut opening = Opening::new(messages, airport.limits);
         let table_ref = TableReference::from_descriptor(&opening.descriptor().await?)?;
         let fresh = FreshTable::of(&airport, &context, TableName::from(&table_ref))?;
+        airport.create_as.admit_insert(context.session_id.as_deref(), &TableName::from(&table_ref))?;
         let Resolved { name, snapshot, .. } = airport.resolve(&context, &table_ref).await?;
         let input = opening.input(snapshot.schema()).await?;
         let (encoder, schema_frame) = FrameEncoder::new(input.conform.target()).map_err(encoding_failed)?;
@@ -140,6 +141,8 @@ enum Step {
 
 /// A table made by the same statement or transaction: unless kept, it is dropped again.
 struct FreshTable {
+    airport: Arc<Airport>,
+    session: String,
     catalog: Arc<dyn Catalog>,
     name: TableName,
     kept: bool,
@@ -147,18 +150,12 @@ struct FreshTable {
 
 impl FreshTable {
     /// The table, if this call's transaction has just made it.
-    fn of(airport: &Airport, context: &CallContext, name: TableName) -> Answer<Option<Self>> {
+    fn of(airport: &Arc<Airport>, context: &CallContext, name: TableName) -> Answer<Option<Self>> {
         let (Some(session), Some(_)) = (&context.session_id, &context.transaction_id) else { return Ok(None) };
         let catalog = Arc::clone(airport.catalog(&name.catalog)?);
         // Never made for another table, not even to be thrown away: dropping one drops its table.
-        let Some(fresh) = airport.fresh_tables.take(session, &name) else { return Ok(None) };
-        let table = Self { catalog, name, kept: false };
-        match fresh.enum_column {
-            None => Ok(Some(table)),
-            Some(column) => Err(Failure::Unsupported(format!(
-                "CREATE TABLE AS cannot send column {column:?}, which holds an ENUM; cast it to VARCHAR in the query"
-            ))),
-        }
+        let (airport, is_fresh) = (Arc::clone(airport), airport.fresh_tables.take(session, &name));
+        Ok(is_fresh.then(|| Self { airport, session: session.clone(), catalog, name, kept: false }))
     }
 }
 
@@ -167,6 +164,7 @@ impl Drop for FreshTable {
         if self.kept {
             return;
         }
+        self.airport.create_as.failed(Some(&self.session), &self.name);
         let (catalog, name) = (Arc::clone(&self.catalog), self.name.clone());
         tokio::spawn(async move {
             if let Err(error) = remove_if_untouched(catalog.as_ref(), &name).await {

@@ -5,6 +5,7 @@ mod alter;
 mod attempts;
 mod calls;
 mod connection;
+mod create_as;
 mod ddl;
 mod exchange;
 mod flight;
@@ -25,6 +26,7 @@ pub use router::Router;
 use crate::{catalog::Catalog, config::Limits};
 use attempts::Attempts;
 use calls::Calls;
+use create_as::CreateAs;
 use transactions::{FreshTables, Transactions};
 
 /// What every call shares.
@@ -35,6 +37,7 @@ pub struct Airport {
     calls: Calls,
     transactions: Transactions,
     fresh_tables: FreshTables,
+    create_as: CreateAs,
     attempts: Attempts,
     /// How often clients have asked for a catalog's version.
     version_looks: AtomicU64,
@@ -49,6 +52,7 @@ impl Airport {
             limits,
             transactions: Transactions::new(),
             fresh_tables: FreshTables::new(),
+            create_as: CreateAs::new(),
             attempts: Attempts::new(),
             version_looks: AtomicU64::new(0),
         })

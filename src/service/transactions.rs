@@ -270,18 +270,7 @@ fn expired(id: &str) -> Error {
 /// fails, the statement must leave no table. The create does not name its transaction, but every new transaction
 /// is announced, so a table is fresh from its creation to its session's next transaction.
 #[derive(Debug)]
-pub(super) struct FreshTables(Mutex<LruCache<String, (TableName, Fresh)>>);
-
-/// What is to be known of a fresh table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fresh {
-    /// The first ENUM column, unless another statement has begun since.
-    ///
-    /// The client's catalog takes ENUM as VARCHAR. CREATE TABLE AS then reads the source's ENUM codes as if they were
-    /// VARCHAR, which DuckDB notices as an internal error that puts the client's whole database out of use: such an
-    /// insert has to be refused before its first row.
-    pub(super) enum_column: Option<String>,
-}
+pub(super) struct FreshTables(Mutex<LruCache<String, TableName>>);
 
 impl FreshTables {
     pub(super) fn new() -> Self {
@@ -289,15 +278,8 @@ impl FreshTables {
     }
 
     /// `session` has just made `table`.
-    pub(super) fn made(&self, session: &str, table: TableName, fresh: Fresh) {
-        self.lock().put(session.to_owned(), (table, fresh));
-    }
-
-    /// `session` begins another statement, perhaps of the same transaction: it asks for the catalog's version.
-    pub(super) fn next_statement(&self, session: &str) {
-        if let Some((_, fresh)) = self.lock().peek_mut(session) {
-            fresh.enum_column = None;
-        }
+    pub(super) fn made(&self, session: &str, table: TableName) {
+        self.lock().put(session.to_owned(), table);
     }
 
     /// `session` begins another transaction.
@@ -305,14 +287,17 @@ impl FreshTables {
         self.lock().pop(session);
     }
 
-    /// `table`, if `session` made it in the transaction it is in; answers so once.
-    pub(super) fn take(&self, session: &str, table: &TableName) -> Option<Fresh> {
+    /// Whether `session` made `table` in the transaction it is in; answers so once.
+    pub(super) fn take(&self, session: &str, table: &TableName) -> bool {
         let mut tables = self.lock();
-        tables.peek(session).filter(|(made, _)| made == table)?;
-        tables.pop(session).map(|(_, fresh)| fresh)
+        let fresh = tables.peek(session) == Some(table);
+        if fresh {
+            tables.pop(session);
+        }
+        fresh
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, LruCache<String, (TableName, Fresh)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, LruCache<String, TableName>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

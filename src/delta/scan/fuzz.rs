@@ -99,9 +99,16 @@ fn words(text: &str) -> String {
     text.chars().filter(|c| !c.is_ascii_digit()).take(60).collect()
 }
 
-fn runtime() -> Handle {
+/// Blocks for targets that are not blocking by themselves.
+pub(crate) fn runtime() -> Handle {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    let build = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().expect("a runtime");
+    let build = || {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name(crate::fuzz::THREAD)
+            .build()
+            .expect("a runtime")
+    };
     RUNTIME.get_or_init(build).handle().clone()
 }
 

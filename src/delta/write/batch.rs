@@ -96,8 +96,8 @@ fn check_columns(have: &[FieldRef], want: &[FieldRef]) -> Result<()> {
     Ok(())
 }
 
-/// Equal but for what carries no value: nullability, metadata that names no type, and the names that each sender gives to the elements
-/// of lists and the entries of maps.
+/// Equal but for what carries no value: nullability, metadata that names no type, and the names that each sender gives
+/// to the elements of lists and the entries of maps.
 fn same_type(have: &Field, want: &Field) -> bool {
     match (have.data_type(), want.data_type()) {
         (DataType::List(have), DataType::List(want)) => same_type(have, want),

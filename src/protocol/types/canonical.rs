@@ -127,12 +127,10 @@ fn canonical_type(field: &Field, path: &[&str]) -> Result<DataType, Unsupported>
 /// Types that DuckDB sends in one form only, which is the engine's.
 fn is_plain(data_type: &DataType) -> bool {
     use DataType::*;
-    match data_type {
-        Boolean | Float32 | Float64 | Date32 | Interval(IntervalUnit::MonthDayNano) => true,
-        Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | UInt64 => true,
-        Time64(TimeUnit::Microsecond | TimeUnit::Nanosecond) | Timestamp(_, None) => true,
-        _ => false,
-    }
+    data_type.is_integer()
+        || matches!(data_type, Boolean | Float32 | Float64 | Date32 | Timestamp(_, None))
+        || matches!(data_type, Time64(TimeUnit::Microsecond | TimeUnit::Nanosecond))
+        || matches!(data_type, Interval(IntervalUnit::MonthDayNano))
 }
 
 fn canonical_map(map: &Field, entries: &Field, path: &[&str]) -> Result<DataType, Unsupported> {
