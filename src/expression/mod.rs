@@ -68,7 +68,10 @@ impl Expression {
     /// `InvalidArgument` if there is no such cast.
     pub fn cast_to(self, target: &Field) -> Result<Self> {
         let ty = Type::of(target).map_err(|name| {
-            Error::InvalidArgument(format!("column \"{}\" is of type {name}, which expressions do not know", target.name()))
+            Error::InvalidArgument(format!(
+                "column \"{}\" is of type {name}, which expressions do not know",
+                target.name()
+            ))
         })?;
         let tree = bind::assign(self.tree, &ty)?;
         let result = target.clone().with_nullable(tree.nullable);

@@ -200,7 +200,9 @@ fn join_stars(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let mut joined: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
     for token in tokens {
         match joined.last_mut() {
-            Some(last) if last.token == Token::Mul && token.token == Token::Mul && last.span.end == token.span.start => {
+            Some(last)
+                if last.token == Token::Mul && token.token == Token::Mul && last.span.end == token.span.start =>
+            {
                 last.token = Token::Caret;
             }
             _ => joined.push(plain_text(token)),

@@ -56,8 +56,12 @@ async fn a_check_keeps_duckdbs_meaning_for_every_writer() {
 
 #[tokio::test]
 async fn a_check_that_cannot_be_kept_makes_no_table() {
-    for (sql, part) in [("a", "it is no condition; compare"), ("(b > 0)", "b"), ("(my_function(a) > 0)", "my_function"), ("(a >", "(a >")]
-    {
+    for (sql, part) in [
+        ("a", "it is no condition; compare"),
+        ("(b > 0)", "b"),
+        ("(my_function(a) > 0)", "my_function"),
+        ("(a >", "(a >"),
+    ] {
         let lake = Lake::new();
         let error = create(&lake, &["(a > 0)", sql]).await.expect_err(sql);
         assert!(matches!(error, Error::InvalidArgument(_) | Error::Unsupported(_)), "{error:?}");
@@ -79,6 +83,13 @@ fn names_are_new_whatever_their_case() {
 fn a_column_that_cannot_be_null_needs_no_more() {
     assert!(!check_text("(key > 0)", &columns()).unwrap().contains("FALSE"));
     assert!(check_text("(a > key)", &columns()).unwrap().ends_with("IS NOT FALSE"));
+}
+
+#[test]
+fn text_that_others_would_read_differently_is_refused() {
+    for sql in [r#"("odd name" <> 'it''s')"#, r#"("odd name" LIKE 'a\b')"#] {
+        assert_unsupported(&check_text(sql, &columns()), &["CHECK (", "with a quote or a backslash differently"]);
+    }
 }
 
 #[test]
