@@ -116,7 +116,9 @@ async fn tables_that_ask_for_more_are_refused_by_the_name_of_it() {
     let lake = Lake::new();
     let fields = json!([field("x", json!("long"))]);
     let iceberg = json!({ "delta.enableIcebergCompatV1": "true" });
-    for (table, feature, properties) in [("a", "icebergCompatV1", iceberg), ("b", "somethingNew", json!({}))] {
+    for (table, feature, properties) in
+        [("a", "icebergCompatV1", iceberg), ("b", "somethingNew", json!({})), ("e", "collations", json!({}))]
+    {
         lake.write(table, 0, &[features(&[], &[feature]), metadata(&fields, &properties)]);
         let error = alter(&lake.table(table), &add("y")).await.unwrap_err();
         assert!(matches!(&error, Error::Unsupported(text) if text.contains(feature)), "{error}");
