@@ -165,7 +165,7 @@ fn set_default(column: &str, expression: &str) -> Alteration {
 async fn defaults_are_kept_in_the_log_and_told_to_duckdb() {
     let lake = Lake::new();
     let table = people(&lake).await;
-    for (sql, kept) in [("7", "7"), ("(3 + 4)", "7"), ("CAST('8' AS BIGINT)", "8")] {
+    for (sql, kept) in [("7", "7"), ("(3 + 4)", "7"), ("CAST(8 AS INTEGER)", "8")] {
         let after = altered(&table, set_default("ID", sql)).await;
         let default = after.notes()[0].default.clone();
         assert!(
