@@ -56,8 +56,11 @@ impl Expression {
     /// # Errors
     /// `InvalidArgument` for what is no expression or names no column; `Unsupported`, by name, for what is not offered.
     pub fn new(sql: &str, dialect: Dialect, columns: &Schema) -> Result<Self> {
-        let syntax = parse::parse(sql, dialect)?;
-        let tree = bind::bind(&syntax, dialect, columns)?;
+        // The syntax tree is made, read and dropped on a stack of its own.
+        let tree = stacker::grow(limits::STACK_BYTES, || {
+            let syntax = parse::parse(sql, dialect)?;
+            bind::bind(&syntax, dialect, columns)
+        })?;
         let result = tree.ty.field("", tree.nullable);
         Ok(Self::of(tree, result))
     }
@@ -68,7 +71,10 @@ impl Expression {
     /// `InvalidArgument` if there is no such cast.
     pub fn cast_to(self, target: &Field) -> Result<Self> {
         let ty = Type::of(target).map_err(|name| {
-            Error::InvalidArgument(format!("column \"{}\" is of type {name}, which expressions do not know", target.name()))
+            Error::InvalidArgument(format!(
+                "column \"{}\" is of type {name}, which expressions do not know",
+                target.name()
+            ))
         })?;
         let tree = bind::assign(self.tree, &ty)?;
         let result = target.clone().with_nullable(tree.nullable);

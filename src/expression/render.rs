@@ -17,7 +17,8 @@ pub fn render_row(rows: &RecordBatch, row: usize, bytes_max: usize) -> String {
         let part = format!("{comma}{} = {}", field.name(), value(field, &column.slice(row, 1)));
         if text.len() + part.len() > bytes_max {
             let room = bytes_max.saturating_sub(text.len() + MORE.len());
-            let end = part.char_indices().map(|(start, _)| start).take_while(|start| *start <= room).last().unwrap_or(0);
+            let end =
+                part.char_indices().map(|(start, _)| start).take_while(|start| *start <= room).last().unwrap_or(0);
             text.push_str(&part[..end]);
             if text.len() + MORE.len() <= bytes_max {
                 text.push_str(MORE);

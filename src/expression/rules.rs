@@ -203,15 +203,23 @@ const fn compares_as_itself(ty: &Type) -> bool {
     ty.is_numeric()
         || matches!(
             ty,
-            Type::Boolean | Type::Date | Type::Time | Type::Timestamp(_) | Type::Interval | Type::TimestampTz | Type::TimeTz
+            Type::Boolean
+                | Type::Date
+                | Type::Time
+                | Type::Timestamp(_)
+                | Type::Interval
+                | Type::TimestampTz
+                | Type::TimeTz
         )
 }
 
 /// The shared type, or else the one of the higher rank.
 fn force(left: &Operand, right: &Operand) -> Type {
-    combine(left, right, true).unwrap_or_else(|| {
-        if rank(left) < rank(right) { right.ty.clone() } else { left.ty.clone() }
-    })
+    combine(left, right, true).unwrap_or_else(
+        || {
+            if rank(left) < rank(right) { right.ty.clone() } else { left.ty.clone() }
+        },
+    )
 }
 
 fn combine(left: &Operand, right: &Operand, forced: bool) -> Option<Type> {

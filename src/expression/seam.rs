@@ -107,8 +107,7 @@ fn map(maps: &MapArray, to: &DataType, columns: Vec<ArrayRef>) -> Result<ArrayRe
 
 fn structure(structs: &StructArray, to: &DataType, columns: Vec<ArrayRef>) -> Result<ArrayRef> {
     let DataType::Struct(fields) = to else { return Err(misfit("no struct")) };
-    let structs =
-        StructArray::try_new_with_length(fields.clone(), columns, structs.nulls().cloned(), structs.len());
+    let structs = StructArray::try_new_with_length(fields.clone(), columns, structs.nulls().cloned(), structs.len());
     Ok(Arc::new(structs.map_err(misfit)?))
 }
 

@@ -89,9 +89,7 @@ impl Typed {
         let literal = match &self.node {
             Node::Literal(value) if value.is_null(0) => None,
             Node::Literal(_) if self.ty == Type::Varchar => Some(Literal::Text),
-            Node::Literal(value) if self.ty.is_integer() => {
-                super::eval::integer(value, &self.ty).map(Literal::Integer)
-            }
+            Node::Literal(value) if self.ty.is_integer() => super::eval::integer(value, &self.ty).map(Literal::Integer),
             _ => None,
         };
         Operand { ty: self.ty.clone(), literal }

@@ -94,12 +94,13 @@ impl Type {
             DataType::Interval(IntervalUnit::MonthDayNano) => Self::Interval,
             DataType::List(item) => Self::List(Box::new(Self::of(item)?)),
             DataType::FixedSizeList(item, size) => Self::Array(Box::new(Self::of(item)?), *size),
-            DataType::Struct(fields) => Self::Struct(
-                fields
-                    .iter()
-                    .map(|field| Ok((field.name().clone(), Self::of(field)?)))
-                    .collect::<Result<_, String>>()?,
-            ),
+            DataType::Struct(fields) => {
+                Self::Struct(fields.iter().map(|field| Ok((field.name().clone(), Self::of(field)?))).collect::<Result<
+                    _,
+                    String,
+                >>(
+                )?)
+            }
             DataType::Map(entries, _) => match entries.data_type() {
                 DataType::Struct(fields) if fields.len() == 2 => {
                     Self::Map(Box::new(Self::of(&fields[0])?), Box::new(Self::of(&fields[1])?))

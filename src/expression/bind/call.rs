@@ -1,7 +1,8 @@
 //! Calls of functions: by name and the types of the arguments.
 
 use sqlparser::ast::{
-    CeilFloorKind, DateTimeField, Expr, Function as Syntax, FunctionArg, FunctionArgExpr, FunctionArguments, TrimWhereField,
+    CeilFloorKind, DateTimeField, Expr, Function as Syntax, FunctionArg, FunctionArgExpr, FunctionArguments,
+    TrimWhereField,
 };
 
 use super::{Binder, check_list, implicit, literal, unsupported};
@@ -47,7 +48,8 @@ impl Binder<'_> {
 
     /// The name in lower case, without the schema DuckDB prints before it.
     fn function_name(&self, syntax: &Syntax) -> Result<String> {
-        let parts: Vec<&str> = syntax.name.0.iter().filter_map(|part| part.as_ident()).map(|part| part.value.as_str()).collect();
+        let parts: Vec<&str> =
+            syntax.name.0.iter().filter_map(|part| part.as_ident()).map(|part| part.value.as_str()).collect();
         let plain = syntax.filter.is_none()
             && syntax.over.is_none()
             && syntax.within_group.is_empty()
@@ -55,7 +57,9 @@ impl Binder<'_> {
             && matches!(syntax.parameters, FunctionArguments::None);
         match parts.as_slice() {
             [name] if plain => Ok(name.to_lowercase()),
-            ["main", name] | ["system", "main", name] if plain && self.dialect == Dialect::DuckDb => Ok(name.to_lowercase()),
+            ["main", name] | ["system", "main", name] if plain && self.dialect == Dialect::DuckDb => {
+                Ok(name.to_lowercase())
+            }
             _ => Err(functions::refusal(&syntax.name.to_string())),
         }
     }
@@ -67,8 +71,12 @@ impl Binder<'_> {
                 let field = field_name(field)?;
                 ("date_part", vec![literal::text_literal(&field), self.bind(expr)?])
             }
-            Expr::Ceil { expr, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) } => ("ceil", vec![self.bind(expr)?]),
-            Expr::Floor { expr, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) } => ("floor", vec![self.bind(expr)?]),
+            Expr::Ceil { expr, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) } => {
+                ("ceil", vec![self.bind(expr)?])
+            }
+            Expr::Floor { expr, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) } => {
+                ("floor", vec![self.bind(expr)?])
+            }
             Expr::Position { expr, r#in } => ("position", vec![self.bind(r#in)?, self.bind(expr)?]),
             Expr::Substring { expr, substring_from, substring_for, .. } => {
                 let mut arguments = vec![self.bind(expr)?];
@@ -135,15 +143,17 @@ impl Binder<'_> {
         let overloads = functions::overloads(name, self.dialect).ok_or_else(|| functions::refusal(name))?;
         let operands: Vec<Operand> = arguments.iter().map(|argument| self.willing(argument)).collect();
         let parameters = overloads.iter().map(|overload| overload.parameters.as_slice());
-        let chosen = rules::overload(parameters, &operands).map_err(|ambiguous| no_overload(name, &operands, ambiguous))?;
+        let chosen =
+            rules::overload(parameters, &operands).map_err(|ambiguous| no_overload(name, &operands, ambiguous))?;
         let overload = overloads.into_iter().nth(chosen).ok_or_else(|| no_overload(name, &operands, false))?;
         apply(overload, arguments)
     }
 
     /// `date_part('year', d)` is `year(d)`.
     fn date_part(&mut self, arguments: Vec<Typed>) -> Result<Typed> {
-        let [name, value] = <[Typed; 2]>::try_from(arguments)
-            .map_err(|arguments| Error::InvalidArgument(format!("date_part takes 2 arguments, not {}", arguments.len())))?;
+        let [name, value] = <[Typed; 2]>::try_from(arguments).map_err(|arguments| {
+            Error::InvalidArgument(format!("date_part takes 2 arguments, not {}", arguments.len()))
+        })?;
         let name = name.text().ok_or_else(|| unsupported("date_part of a part that is computed"))?;
         let part = Part::named(name).ok_or_else(|| unsupported(&format!("the part \"{name}\" of a date")))?;
         self.call(part.function(), vec![value])
@@ -184,7 +194,9 @@ fn apply(overload: Overload, arguments: Vec<Typed>) -> Result<Typed> {
 fn no_overload(name: &str, operands: &[Operand], ambiguous: bool) -> Error {
     let types = operands.iter().map(|operand| operand.ty.to_string()).collect::<Vec<_>>().join(", ");
     if ambiguous {
-        return Error::InvalidArgument(format!("{name} of ({types}) has several meanings: cast the arguments explicitly"));
+        return Error::InvalidArgument(format!(
+            "{name} of ({types}) has several meanings: cast the arguments explicitly"
+        ));
     }
     Error::Unsupported(format!("{name} is not offered for ({types})"))
 }
@@ -245,4 +257,3 @@ pub(super) fn check_spark_comparison(left: &Operand, right: &Operand) -> Result<
         left.ty, right.ty
     )))
 }
-

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{ArrayRef, BooleanArray, Decimal128Array, Decimal256Array, Float64Array, Int32Array, Int64Array, StringArray, new_null_array},
+    array::{
+        ArrayRef, BooleanArray, Decimal128Array, Decimal256Array, Float64Array, Int32Array, Int64Array, StringArray,
+        new_null_array,
+    },
     datatypes::i256,
 };
 use sqlparser::ast::{DataType, DateTimeField, Interval, TypedString, Value};
@@ -12,7 +15,10 @@ use super::{Binder, unsupported};
 use crate::{
     engine::{Error, Result},
     expression::{
-        Dialect, cast::{interval, read}, functions, tree::Typed,
+        Dialect,
+        cast::{interval, read},
+        functions,
+        tree::Typed,
         types::{DECIMAL_WIDTH_MAX, Type},
     },
 };

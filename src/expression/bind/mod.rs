@@ -4,8 +4,8 @@ mod call;
 mod literal;
 mod name;
 mod operator;
-mod special;
 mod spark;
+mod special;
 mod sql_type;
 
 use arrow::datatypes::Schema;
@@ -134,7 +134,9 @@ impl Binder<'_> {
             }
             Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. } => Err(unsupported("a subquery")),
             Expr::Lambda(_) => Err(unsupported("a lambda")),
-            other => Err(Error::Unsupported(format!("\"{}\" is not offered in expressions", shorten(&other.to_string())))),
+            other => {
+                Err(Error::Unsupported(format!("\"{}\" is not offered in expressions", shorten(&other.to_string()))))
+            }
         }
     }
 

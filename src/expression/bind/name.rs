@@ -50,7 +50,9 @@ impl Binder<'_> {
     }
 
     fn find(&self, name: &str) -> Result<Option<Typed>> {
-        let is_named = |field: &&arrow::datatypes::FieldRef| field.name().eq_ignore_ascii_case(name) || field.name().to_lowercase() == name.to_lowercase();
+        let is_named = |field: &&arrow::datatypes::FieldRef| {
+            field.name().eq_ignore_ascii_case(name) || field.name().to_lowercase() == name.to_lowercase()
+        };
         let fields = self.columns.fields();
         let exact = fields.iter().position(|field| field.name() == name);
         let Some(index) = exact.or_else(|| fields.iter().position(|field| is_named(&field))) else {
@@ -71,7 +73,11 @@ impl Binder<'_> {
     fn unknown(&self, names: &[&Ident]) -> Error {
         let name = names.iter().map(|name| name.value.as_str()).collect::<Vec<_>>().join(".");
         let columns = self.columns.fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>().join(", ");
-        Error::InvalidArgument(format!("there is no column \"{}\": the columns are {}", shorten(&name), shorten(&columns)))
+        Error::InvalidArgument(format!(
+            "there is no column \"{}\": the columns are {}",
+            shorten(&name),
+            shorten(&columns)
+        ))
     }
 
     /// `a[1]`, `a['key']`, `a.field`

@@ -121,7 +121,8 @@ impl Binder<'_> {
         if self.dialect == Dialect::Spark {
             super::call::check_spark_comparison(&left, &right)?;
         }
-        let ty = rules::comparison(&left, &right, equality).ok_or_else(|| mixed(&left.ty, &right.ty, "a comparison"))?;
+        let ty =
+            rules::comparison(&left, &right, equality).ok_or_else(|| mixed(&left.ty, &right.ty, "a comparison"))?;
         check_comparable(&ty)?;
         Ok(ty)
     }
@@ -165,8 +166,8 @@ impl Binder<'_> {
         let (value, low, high) = (self.bind(value)?, self.bind(low)?, self.bind(high)?);
         let ty = self.compared(&value, &low, false)?;
         let shared = rules::Operand::from(ty);
-        let ty = rules::comparison(&shared, &high.operand(), false)
-            .ok_or_else(|| mixed(&shared.ty, &high.ty, "BETWEEN"))?;
+        let ty =
+            rules::comparison(&shared, &high.operand(), false).ok_or_else(|| mixed(&shared.ty, &high.ty, "BETWEEN"))?;
         let [value, low, high] = [value, low, high].map(|input| implicit(input, &ty, "BETWEEN"));
         let value = value?;
         let terms = vec![
@@ -255,8 +256,9 @@ impl Binder<'_> {
 
     /// `nullif(a, b)`: NULL where they are equal, else `a`.
     pub(super) fn null_if(&mut self, arguments: Vec<Typed>) -> Result<Typed> {
-        let [left, right] = <[Typed; 2]>::try_from(arguments)
-            .map_err(|arguments| Error::InvalidArgument(format!("nullif takes 2 arguments, not {}", arguments.len())))?;
+        let [left, right] = <[Typed; 2]>::try_from(arguments).map_err(|arguments| {
+            Error::InvalidArgument(format!("nullif takes 2 arguments, not {}", arguments.len()))
+        })?;
         let equal = self.comparison(Comparison::Equal, left.clone(), right)?;
         let values = unify(self.dialect, vec![left, literal::null()], "NULLIF")?;
         case(vec![equal], values)

@@ -16,7 +16,9 @@ pub(super) fn cast(input: Typed, ty: &Type, lenient: bool) -> Result<Typed> {
     Ok(match (&from, ty) {
         (Type::Null, _) => plain(input, false),
         (Type::Varchar, _) => return text(input, ty),
-        (from, Type::Varchar) if from.is_integer() || matches!(from, Type::Boolean | Type::Date | Type::Timestamp(_)) => {
+        (from, Type::Varchar)
+            if from.is_integer() || matches!(from, Type::Boolean | Type::Date | Type::Timestamp(_)) =>
+        {
             plain(input, false)
         }
         (Type::Decimal(width, scale), Type::Varchar) if width > scale => plain(input, false),
@@ -32,7 +34,9 @@ pub(super) fn cast(input: Typed, ty: &Type, lenient: bool) -> Result<Typed> {
             plain(input, lenient)
         }
         (Type::Decimal(..), Type::Decimal(..)) => plain(input, true),
-        (Type::Decimal(..), Type::Double) | (Type::Float, Type::Double) | (Type::Double, Type::Float) => plain(input, false),
+        (Type::Decimal(..), Type::Double) | (Type::Float, Type::Double) | (Type::Double, Type::Float) => {
+            plain(input, false)
+        }
         (Type::Boolean, to) if to.is_integer() => plain(input, false),
         (from, Type::Boolean) if from.is_numeric() => plain(input, false),
         (Type::Date, Type::TimestampTz | Type::Timestamp(_)) | (Type::TimestampTz | Type::Timestamp(_), Type::Date) => {
@@ -50,8 +54,15 @@ fn truncated(input: Typed, ty: Type) -> Typed {
 
 fn text(input: Typed, ty: &Type) -> Result<Typed> {
     let function = match ty {
-        Type::TinyInt | Type::SmallInt | Type::Integer | Type::BigInt | Type::Double | Type::Float | Type::Decimal(..)
-        | Type::Boolean | Type::Date => &spark::TEXT_TO,
+        Type::TinyInt
+        | Type::SmallInt
+        | Type::Integer
+        | Type::BigInt
+        | Type::Double
+        | Type::Float
+        | Type::Decimal(..)
+        | Type::Boolean
+        | Type::Date => &spark::TEXT_TO,
         Type::TimestampTz | Type::Timestamp(_) if input.text().is_some() => &spark::TEXT_TO,
         _ => return Err(refusal(&input.ty, ty)),
     };

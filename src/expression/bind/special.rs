@@ -36,7 +36,9 @@ pub(super) fn concat(binder: &Binder<'_>, arguments: Vec<Typed>) -> Result<Typed
     if arguments.is_empty() {
         return Err(Error::InvalidArgument("concat needs a value".to_owned()));
     }
-    if let Some(list) = arguments.iter().find(|argument| matches!(argument.ty, Type::List(_) | Type::Array(..) | Type::Blob)) {
+    if let Some(list) =
+        arguments.iter().find(|argument| matches!(argument.ty, Type::List(_) | Type::Array(..) | Type::Blob))
+    {
         return Err(unsupported(&format!("concat of {}", list.ty)));
     }
     match binder.dialect {
@@ -85,7 +87,9 @@ pub(super) fn nested(binder: &Binder<'_>, name: &str, arguments: &[Typed]) -> Re
         ("list_value" | "list_pack", _) if duckdb => list_value(binder.dialect, owned())?,
         ("array", _) if !duckdb => list_value(binder.dialect, owned())?,
         ("round", [value, digits]) if duckdb && matches!(value.ty, Type::Decimal(..)) => round(value, digits)?,
-        ("date_trunc" | "datetrunc" | "trunc", [part, value]) if part.text().is_some_and(|part| Part::named(part).is_none()) && duckdb => {
+        ("date_trunc" | "datetrunc" | "trunc", [part, value])
+            if part.text().is_some_and(|part| Part::named(part).is_none()) && duckdb =>
+        {
             let part = part.text().unwrap_or_default();
             return Err(Error::InvalidArgument(format!("there is no part \"{part}\" of {}", value.ty)));
         }
@@ -115,7 +119,9 @@ pub(super) fn nested(binder: &Binder<'_>, name: &str, arguments: &[Typed]) -> Re
             Type::List(_) | Type::Map(..) => call(&nested::SIZE, owned(), Type::Integer),
             other => return Err(mistyped(name, other)),
         },
-        ("list_contains" | "array_contains" | "list_has" | "array_has" | "contains", [list, value]) if is_list(&list.ty) => {
+        ("list_contains" | "array_contains" | "list_has" | "array_has" | "contains", [list, value])
+            if is_list(&list.ty) =>
+        {
             list_contains(list, value)?
         }
         _ => return Ok(None),

@@ -31,9 +31,11 @@ impl Binder<'_> {
             DataType::Bool | DataType::Boolean => Type::Boolean,
             DataType::TinyInt(None) => Type::TinyInt,
             DataType::SmallInt(None) | DataType::Int2(None) | DataType::Int16 => Type::SmallInt,
-            DataType::Int(None) | DataType::Integer(None) | DataType::Int4(None) | DataType::Int32 | DataType::Signed => {
-                Type::Integer
-            }
+            DataType::Int(None)
+            | DataType::Integer(None)
+            | DataType::Int4(None)
+            | DataType::Int32
+            | DataType::Signed => Type::Integer,
             DataType::BigInt(None) | DataType::Int8(None) | DataType::Int64 => Type::BigInt,
             DataType::HugeInt | DataType::Int128 => Type::HugeInt,
             DataType::UTinyInt | DataType::UInt8 => Type::UTinyInt,
@@ -41,13 +43,21 @@ impl Binder<'_> {
             DataType::UInt32 => Type::UInteger,
             DataType::UBigInt | DataType::UInt64 => Type::UBigInt,
             DataType::UHugeInt | DataType::UInt128 => Type::UHugeInt,
-            DataType::Float(ExactNumberInfo::None) | DataType::Float4 | DataType::Real | DataType::Float32 => Type::Float,
-            DataType::Double(ExactNumberInfo::None) | DataType::DoublePrecision | DataType::Float8 | DataType::Float64 => {
-                Type::Double
+            DataType::Float(ExactNumberInfo::None) | DataType::Float4 | DataType::Real | DataType::Float32 => {
+                Type::Float
             }
+            DataType::Double(ExactNumberInfo::None)
+            | DataType::DoublePrecision
+            | DataType::Float8
+            | DataType::Float64 => Type::Double,
             DataType::Decimal(info) | DataType::Numeric(info) | DataType::Dec(info) => decimal(info, (18, 3))?,
-            DataType::Varchar(_) | DataType::Char(_) | DataType::Character(_) | DataType::CharacterVarying(_) | DataType::CharVarying(_)
-            | DataType::Text | DataType::String(_) => Type::Varchar,
+            DataType::Varchar(_)
+            | DataType::Char(_)
+            | DataType::Character(_)
+            | DataType::CharacterVarying(_)
+            | DataType::CharVarying(_)
+            | DataType::Text
+            | DataType::String(_) => Type::Varchar,
             DataType::Blob(None) | DataType::Bytea | DataType::Varbinary(None) | DataType::Binary(None) => Type::Blob,
             DataType::Uuid => Type::Uuid,
             DataType::JSON => Type::Json,
@@ -55,9 +65,8 @@ impl Binder<'_> {
             DataType::Date => Type::Date,
             DataType::Time(None, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => Type::Time,
             DataType::Time(None, _) => Type::TimeTz,
-            DataType::Timestamp(None, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) | DataType::Datetime(None) => {
-                Type::Timestamp(TimeUnit::Microsecond)
-            }
+            DataType::Timestamp(None, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone)
+            | DataType::Datetime(None) => Type::Timestamp(TimeUnit::Microsecond),
             DataType::Timestamp(None, _) => Type::TimestampTz,
             DataType::Interval { fields: None, precision: None } => Type::Interval,
             DataType::Array(ArrayElemTypeDef::SquareBracket(item, None)) => Type::List(Box::new(self.sql_type(item)?)),
@@ -134,7 +143,9 @@ fn custom(name: &str, parameters: &[String]) -> Result<Type> {
     Ok(match name.as_str() {
         "decimal" | "numeric" | "dec" => decimal(
             &match (number(0), number(1)) {
-                (Some(width), Some(scale)) => ExactNumberInfo::PrecisionAndScale(width, i64::try_from(scale).unwrap_or(i64::MAX)),
+                (Some(width), Some(scale)) => {
+                    ExactNumberInfo::PrecisionAndScale(width, i64::try_from(scale).unwrap_or(i64::MAX))
+                }
                 (Some(width), None) => ExactNumberInfo::Precision(width),
                 _ => ExactNumberInfo::None,
             },

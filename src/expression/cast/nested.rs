@@ -104,8 +104,9 @@ impl Cast<'_> {
             Some((index, from)) => {
                 let column = structs.column(index);
                 let masked = match structs.nulls() {
-                    Some(nulls) => compute::nullif(column, &BooleanArray::new(!nulls.inner(), None))
-                        .map_err(kernel_failure)?,
+                    Some(nulls) => {
+                        compute::nullif(column, &BooleanArray::new(!nulls.inner(), None)).map_err(kernel_failure)?
+                    }
                     None => column.clone(),
                 };
                 cast(&masked, from, ty, self.mode)

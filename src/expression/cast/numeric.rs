@@ -23,19 +23,45 @@ use crate::{
 macro_rules! with_integer {
     ($ty:expr, $source:ident => $body:expr) => {
         match $ty {
-            Type::TinyInt => { type $source = Int8Type; $body }
-            Type::SmallInt => { type $source = Int16Type; $body }
-            Type::Integer => { type $source = Int32Type; $body }
-            Type::BigInt => { type $source = Int64Type; $body }
-            Type::UTinyInt => { type $source = UInt8Type; $body }
-            Type::USmallInt => { type $source = UInt16Type; $body }
-            Type::UInteger => { type $source = UInt32Type; $body }
-            Type::UBigInt => { type $source = UInt64Type; $body }
-            _ => { type $source = Decimal128Type; $body }
+            Type::TinyInt => {
+                type $source = Int8Type;
+                $body
+            }
+            Type::SmallInt => {
+                type $source = Int16Type;
+                $body
+            }
+            Type::Integer => {
+                type $source = Int32Type;
+                $body
+            }
+            Type::BigInt => {
+                type $source = Int64Type;
+                $body
+            }
+            Type::UTinyInt => {
+                type $source = UInt8Type;
+                $body
+            }
+            Type::USmallInt => {
+                type $source = UInt16Type;
+                $body
+            }
+            Type::UInteger => {
+                type $source = UInt32Type;
+                $body
+            }
+            Type::UBigInt => {
+                type $source = UInt64Type;
+                $body
+            }
+            _ => {
+                type $source = Decimal128Type;
+                $body
+            }
         }
     };
 }
-
 
 /// Whether no value can fail.
 pub(super) fn is_total(from: &Type, to: &Type) -> bool {
@@ -45,7 +71,9 @@ pub(super) fn is_total(from: &Type, to: &Type) -> bool {
     match (from.as_decimal(), to) {
         (Some((1, 0)), Type::Decimal(width, scale)) => width > scale,
         (_, Type::Float) => *from != Type::Double,
-        (Some((width, scale)), Type::Decimal(to_width, to_scale)) if !matches!(from, Type::HugeInt | Type::UHugeInt) => {
+        (Some((width, scale)), Type::Decimal(to_width, to_scale))
+            if !matches!(from, Type::HugeInt | Type::UHugeInt) =>
+        {
             to_scale >= &scale && to_width - to_scale >= width - scale
         }
         _ if *from == Type::Boolean => true,
@@ -207,7 +235,11 @@ fn huge_to_double(value: i128, single: bool) -> f64 {
     let (upper, lower) = ((value >> 64) as i64, value as u64);
     if single {
         let two_64 = u64::MAX as f32 + 1.0;
-        return f64::from(if upper == -1 { -((u64::MAX - lower) as f32) - 1.0 } else { lower as f32 + upper as f32 * two_64 });
+        return f64::from(if upper == -1 {
+            -((u64::MAX - lower) as f32) - 1.0
+        } else {
+            lower as f32 + upper as f32 * two_64
+        });
     }
     let two_64 = u64::MAX as f64 + 1.0;
     if upper == -1 { -((u64::MAX - lower) as f64) - 1.0 } else { lower as f64 + upper as f64 * two_64 }

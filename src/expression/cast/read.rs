@@ -196,9 +196,8 @@ fn float_text(text: &str) -> Option<String> {
     }
     let bytes = body.as_bytes();
     for (index, byte) in bytes.iter().enumerate() {
-        let between_digits = || {
-            index > 0 && bytes[index - 1].is_ascii_digit() && bytes.get(index + 1).is_some_and(u8::is_ascii_digit)
-        };
+        let between_digits =
+            || index > 0 && bytes[index - 1].is_ascii_digit() && bytes.get(index + 1).is_some_and(u8::is_ascii_digit);
         match byte {
             b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-' => {}
             b'_' if between_digits() => {}

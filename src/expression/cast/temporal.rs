@@ -42,7 +42,9 @@ pub(super) fn offer(from: &Type, to: &Type) -> Offer {
 impl Cast<'_> {
     pub(super) fn temporal(&self) -> Result<ArrayRef> {
         match (self.from, self.to) {
-            (Type::TimeNs, Type::Time) => self.map::<Time64NanosecondType, Time64MicrosecondType>(|value| Some(value / 1000)),
+            (Type::TimeNs, Type::Time) => {
+                self.map::<Time64NanosecondType, Time64MicrosecondType>(|value| Some(value / 1000))
+            }
             (Type::Date, to) => {
                 let unit = unit(to);
                 let convert = move |days: i32| from_micros(date_to_micros(days)?, unit);

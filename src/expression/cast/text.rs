@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, BinaryBuilder, BooleanBuilder, FixedSizeBinaryBuilder, PrimitiveBuilder, StringBuilder},
+    array::{
+        Array, ArrayRef, AsArray, BinaryBuilder, BooleanBuilder, FixedSizeBinaryBuilder, PrimitiveBuilder,
+        StringBuilder,
+    },
     datatypes::{
         ArrowPrimitiveType, Date32Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int8Type, Int16Type,
         Int32Type, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, Time64MicrosecondType,
@@ -54,9 +57,9 @@ impl Cast<'_> {
             Type::UInteger => self.read_integers::<UInt32Type>(0, u32::MAX),
             Type::UBigInt => self.read_integers::<UInt64Type>(0, u64::MAX),
             Type::HugeInt => self.read_as::<Decimal128Type>(|text| read::huge(text)),
-            Type::UHugeInt => self.read_as::<Decimal256Type>(|text| {
-                read::unsigned_huge(text).map(|value| i256::from_parts(value, 0))
-            }),
+            Type::UHugeInt => {
+                self.read_as::<Decimal256Type>(|text| read::unsigned_huge(text).map(|value| i256::from_parts(value, 0)))
+            }
             Type::Float => self.read_as::<Float32Type>(read::float),
             Type::Double => self.read_as::<Float64Type>(read::double),
             Type::Decimal(width, scale) => {
@@ -69,9 +72,8 @@ impl Cast<'_> {
             Type::Timestamp(TimeUnit::Second) => {
                 self.read_as::<TimestampSecondType>(|text| from_micros(read::timestamp(text)?, TimeUnit::Second))
             }
-            Type::Timestamp(TimeUnit::Millisecond) => {
-                self.read_as::<TimestampMillisecondType>(|text| from_micros(read::timestamp(text)?, TimeUnit::Millisecond))
-            }
+            Type::Timestamp(TimeUnit::Millisecond) => self
+                .read_as::<TimestampMillisecondType>(|text| from_micros(read::timestamp(text)?, TimeUnit::Millisecond)),
             Type::Timestamp(TimeUnit::Nanosecond) => self.read_as::<TimestampNanosecondType>(read::timestamp_ns),
             Type::Timestamp(TimeUnit::Microsecond) => self.read_as::<TimestampMicrosecondType>(read::timestamp),
             Type::TimestampTz => self.read_as::<TimestampMicrosecondType>(read::timestamp_tz),
@@ -88,9 +90,8 @@ impl Cast<'_> {
             Type::Bit => self.read_blobs(read::bit),
             Type::Json => {
                 let mut values = StringBuilder::with_capacity(self.array.len(), 0);
-                let is_json = |text: &str| {
-                    serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok().then(|| text.to_owned())
-                };
+                let is_json =
+                    |text: &str| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok().then(|| text.to_owned());
                 self.each(is_json, |value| values.append_option(value))?;
                 Ok(Arc::new(values.finish()))
             }

@@ -35,9 +35,13 @@ pub(in crate::expression) fn writer<'a>(array: &'a ArrayRef, ty: &'a Type) -> Wr
         Type::UBigInt => display::<UInt64Type>(array),
         Type::HugeInt => display::<Decimal128Type>(array),
         Type::UHugeInt => display::<Decimal256Type>(array),
-        Type::Float => primitive::<Float32Type>(array, |value, out| float(out, f64::from(value), &value.to_string_shortest())),
+        Type::Float => {
+            primitive::<Float32Type>(array, |value, out| float(out, f64::from(value), &value.to_string_shortest()))
+        }
         Type::Double => primitive::<Float64Type>(array, |value, out| float(out, value, &value.to_string_shortest())),
-        Type::Decimal(width, scale) => primitive::<Decimal128Type>(array, move |value, out| decimal(out, value, *width, *scale)),
+        Type::Decimal(width, scale) => {
+            primitive::<Decimal128Type>(array, move |value, out| decimal(out, value, *width, *scale))
+        }
         Type::Varchar | Type::Json => {
             let values = array.as_string::<i32>();
             Box::new(move |row, out| out.push_str(values.value(row)))
@@ -166,7 +170,10 @@ fn even_tie(
     shortest
 }
 
-fn primitive<'a, T: ArrowPrimitiveType>(array: &'a ArrayRef, write: impl Fn(T::Native, &mut String) + 'a) -> Writer<'a> {
+fn primitive<'a, T: ArrowPrimitiveType>(
+    array: &'a ArrayRef,
+    write: impl Fn(T::Native, &mut String) + 'a,
+) -> Writer<'a> {
     let values = array.as_primitive::<T>();
     Box::new(move |row, out| write(values.value(row), out))
 }

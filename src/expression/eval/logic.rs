@@ -21,11 +21,7 @@ pub(super) fn connect(terms: &[Typed], rows: &Rows<'_>, decisive: bool) -> Resul
             all = Some(evaluate(term, rows)?);
             continue;
         };
-        let values = if term.fails {
-            undecided(&so_far, term, rows, decisive)?
-        } else {
-            evaluate(term, rows)?
-        };
+        let values = if term.fails { undecided(&so_far, term, rows, decisive)? } else { evaluate(term, rows)? };
         let constant = so_far.constant && values.constant;
         let count = if constant { 1 } else { rows.count };
         let (left, right) = (so_far.expand(count)?, values.expand(count)?);
@@ -145,6 +141,7 @@ pub(super) fn coalesce(inputs: &[Typed], rows: &Rows<'_>) -> Result<Values> {
     }
     match inputs.first() {
         Some(first) => pieces.finish(first),
-        None => pieces.finish(&Typed::literal(Arc::new(BooleanArray::from(vec![None])), crate::expression::types::Type::Boolean)),
+        None => pieces
+            .finish(&Typed::literal(Arc::new(BooleanArray::from(vec![None])), crate::expression::types::Type::Boolean)),
     }
 }

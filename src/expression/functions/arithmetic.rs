@@ -31,11 +31,8 @@ pub(in crate::expression) static DIVIDE_WHOLE: Function =
     Function { spark: Form::Infix("DIV"), ..divider("//", divide) };
 pub(in crate::expression) static MODULO: Function = divider("%", modulo);
 pub(in crate::expression) static MODULO_OR_NULL: Function = divider("%", modulo_or_null);
-pub(in crate::expression) static NEGATE: Function = Function {
-    duckdb: Form::Prefix("-"),
-    spark: Form::Prefix("-"),
-    ..operator("-", negate)
-};
+pub(in crate::expression) static NEGATE: Function =
+    Function { duckdb: Form::Prefix("-"), spark: Form::Prefix("-"), ..operator("-", negate) };
 
 const fn operator(name: &'static str, run: fn(&Call<'_>) -> Result<ArrayRef>) -> Function {
     Function { name, run, fails: true, keeps_nulls: true, duckdb: Form::Infix(name), spark: Form::Infix(name) }
@@ -125,7 +122,12 @@ pub(super) fn overloads(name: &str, dialect: Dialect) -> Option<Vec<Overload>> {
 
 type Resolve = fn(&[Type]) -> Result<(Vec<Type>, Type)>;
 
-fn spark_overloads(name: &str, add: Vec<Overload>, mut subtract: Vec<Overload>, multiply: Vec<Overload>) -> Option<Vec<Overload>> {
+fn spark_overloads(
+    name: &str,
+    add: Vec<Overload>,
+    mut subtract: Vec<Overload>,
+    multiply: Vec<Overload>,
+) -> Option<Vec<Overload>> {
     let integers = [Type::TinyInt, Type::SmallInt, Type::Integer, Type::BigInt];
     Some(match name {
         "+" => add,
@@ -139,7 +141,9 @@ fn spark_overloads(name: &str, add: Vec<Overload>, mut subtract: Vec<Overload>, 
             fixed([Type::Double, Type::Double], Type::Double, &DIVIDE_OR_NULL),
             Overload {
                 parameters: vec![Parameter::AnyDecimal, Parameter::AnyDecimal],
-                returns: Returns::By(|_| Err(Error::Unsupported("/ of decimals is not offered in Spark's expressions".to_owned()))),
+                returns: Returns::By(|_| {
+                    Err(Error::Unsupported("/ of decimals is not offered in Spark's expressions".to_owned()))
+                }),
                 function: &DIVIDE_OR_NULL,
             },
         ],
@@ -168,9 +172,10 @@ fn spark_product(types: &[Type]) -> Result<(Vec<Type>, Type)> {
 }
 
 fn fitting(width: u16) -> Result<u8> {
-    u8::try_from(width).ok().filter(|width| *width <= DECIMAL_WIDTH_MAX).ok_or_else(|| {
-        Error::Unsupported(format!("decimals of {width} digits are not offered in Spark's expressions"))
-    })
+    u8::try_from(width)
+        .ok()
+        .filter(|width| *width <= DECIMAL_WIDTH_MAX)
+        .ok_or_else(|| Error::Unsupported(format!("decimals of {width} digits are not offered in Spark's expressions")))
 }
 
 fn negations() -> Vec<Overload> {
@@ -182,9 +187,9 @@ fn negations() -> Vec<Overload> {
 }
 
 fn properties(types: &[Type]) -> Result<Vec<(u8, u8)>> {
-    let known = types.iter().map(|ty| {
-        ty.as_decimal().ok_or_else(|| Error::InvalidArgument(format!("a value of type {ty} is no decimal")))
-    });
+    let known = types
+        .iter()
+        .map(|ty| ty.as_decimal().ok_or_else(|| Error::InvalidArgument(format!("a value of type {ty} is no decimal"))));
     known.collect()
 }
 
@@ -214,7 +219,8 @@ fn rest_of_decimals(types: &[Type]) -> Result<(Vec<Type>, Type)> {
 
 fn product_of_decimals(types: &[Type]) -> Result<(Vec<Type>, Type)> {
     let all = properties(types)?;
-    let (width, scale) = all.iter().fold((0_u16, 0_u16), |(width, scale), p| (width + u16::from(p.0), scale + u16::from(p.1)));
+    let (width, scale) =
+        all.iter().fold((0_u16, 0_u16), |(width, scale), p| (width + u16::from(p.0), scale + u16::from(p.1)));
     let widest = all.iter().map(|p| p.0).max().unwrap_or(0);
     if scale > u16::from(DECIMAL_WIDTH_MAX) {
         return Err(Error::InvalidArgument(format!(

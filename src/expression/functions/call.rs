@@ -39,7 +39,10 @@ impl<'a> Call<'a> {
     }
 
     /// The numbers of an argument, row by row.
-    pub(super) fn number<T: ArrowPrimitiveType>(&self, index: usize) -> impl Fn(usize) -> Option<T::Native> + use<'a, T> {
+    pub(super) fn number<T: ArrowPrimitiveType>(
+        &self,
+        index: usize,
+    ) -> impl Fn(usize) -> Option<T::Native> + use<'a, T> {
         let values = &self.arguments[index];
         let numbers = values.array.as_primitive::<T>();
         move |row| {

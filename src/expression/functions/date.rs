@@ -116,8 +116,20 @@ impl Part {
         let day = calendar::civil(days);
         let year = day.year;
         match self {
-            Self::Millennium => if year > 0 { (year - 1) / 1000 + 1 } else { year / 1000 - 1 },
-            Self::Century => if year > 0 { (year - 1) / 100 + 1 } else { year / 100 - 1 },
+            Self::Millennium => {
+                if year > 0 {
+                    (year - 1) / 1000 + 1
+                } else {
+                    year / 1000 - 1
+                }
+            }
+            Self::Century => {
+                if year > 0 {
+                    (year - 1) / 100 + 1
+                } else {
+                    year / 100 - 1
+                }
+            }
             Self::Decade => year / 10,
             Self::Quarter => i64::from(day.month - 1) / 3 + 1,
             Self::Month => day.month.into(),
@@ -288,7 +300,9 @@ pub(super) fn overloads(name: &str, dialect: Dialect) -> Option<Vec<Overload>> {
             ]);
         }
         ("last_day", Dialect::DuckDb) => {
-            return Some([Type::Date, TIMESTAMP, Type::TimestampTz].map(|ty| fixed([ty], Type::Date, &LAST_DAY)).into());
+            return Some(
+                [Type::Date, TIMESTAMP, Type::TimestampTz].map(|ty| fixed([ty], Type::Date, &LAST_DAY)).into(),
+            );
         }
         ("last_day", Dialect::Spark) => return Some(vec![fixed([Type::Date], Type::Date, &LAST_DAY)]),
         ("epoch", Dialect::DuckDb) => {
@@ -360,7 +374,9 @@ fn part(call: &Call<'_>, part: Part) -> Result<ArrayRef> {
         }
         ty => {
             let micros = timestamps(&values.array, ty);
-            Box::new(move |row| micros[values.at(row)].filter(|micros| is_finite(*micros)).map(|micros| part.of(micros)))
+            Box::new(move |row| {
+                micros[values.at(row)].filter(|micros| is_finite(*micros)).map(|micros| part.of(micros))
+            })
         }
     };
     Ok(match call.ty {
@@ -380,15 +396,31 @@ impl Part {
         let cycles = days.div_euclid(DAYS_PER_CYCLE);
         let near = days.rem_euclid(DAYS_PER_CYCLE);
         match self {
-            Self::Quarter | Self::Month | Self::Day | Self::DayOfYear | Self::DayOfWeek | Self::IsoDayOfWeek | Self::Week => {
-                self.of(near * MICROS_PER_DAY)
-            }
+            Self::Quarter
+            | Self::Month
+            | Self::Day
+            | Self::DayOfYear
+            | Self::DayOfWeek
+            | Self::IsoDayOfWeek
+            | Self::Week => self.of(near * MICROS_PER_DAY),
             Self::Year | Self::IsoYear => self.of(near * MICROS_PER_DAY) + cycles * 400,
             _ => {
                 let year = Self::Year.of_days(days);
                 match self {
-                    Self::Millennium => if year > 0 { (year - 1) / 1000 + 1 } else { year / 1000 - 1 },
-                    Self::Century => if year > 0 { (year - 1) / 100 + 1 } else { year / 100 - 1 },
+                    Self::Millennium => {
+                        if year > 0 {
+                            (year - 1) / 1000 + 1
+                        } else {
+                            year / 1000 - 1
+                        }
+                    }
+                    Self::Century => {
+                        if year > 0 {
+                            (year - 1) / 100 + 1
+                        } else {
+                            year / 100 - 1
+                        }
+                    }
                     Self::Decade => year / 10,
                     Self::Era => i64::from(year > 0),
                     _ => {

@@ -5,8 +5,8 @@ mod call;
 mod date;
 pub(super) mod nested;
 pub(super) mod number;
-pub(super) mod spark;
 pub(super) mod pattern;
+pub(super) mod spark;
 pub(super) mod temporal;
 pub(super) mod text;
 pub(super) mod variadic;
@@ -87,7 +87,9 @@ pub(super) fn overloads(name: &str, dialect: Dialect) -> Option<Vec<Overload>> {
 /// That a function is none of those offered, or why not.
 pub(super) fn refusal(name: &str) -> Error {
     if is_volatile(name) {
-        return Error::Unsupported(format!("the function \"{name}\" is not deterministic: it is not offered in expressions"));
+        return Error::Unsupported(format!(
+            "the function \"{name}\" is not deterministic: it is not offered in expressions"
+        ));
     }
     Error::Unsupported(format!("the function \"{name}\" is not offered in expressions"))
 }
@@ -95,10 +97,33 @@ pub(super) fn refusal(name: &str) -> Error {
 /// Functions whose value depends on when or where they are called.
 fn is_volatile(name: &str) -> bool {
     const NAMES: [&str; 27] = [
-        "now", "current_date", "current_time", "current_timestamp", "localtime", "localtimestamp", "today",
-        "get_current_time", "get_current_timestamp", "transaction_timestamp", "random", "rand", "randn", "setseed",
-        "uuid", "gen_random_uuid", "uuidv4", "uuidv7", "nextval", "currval", "txid_current", "current_user",
-        "session_user", "user", "current_database", "current_schema", "current_setting",
+        "now",
+        "current_date",
+        "current_time",
+        "current_timestamp",
+        "localtime",
+        "localtimestamp",
+        "today",
+        "get_current_time",
+        "get_current_timestamp",
+        "transaction_timestamp",
+        "random",
+        "rand",
+        "randn",
+        "setseed",
+        "uuid",
+        "gen_random_uuid",
+        "uuidv4",
+        "uuidv7",
+        "nextval",
+        "currval",
+        "txid_current",
+        "current_user",
+        "session_user",
+        "user",
+        "current_database",
+        "current_schema",
+        "current_setting",
     ];
     NAMES.contains(&name)
 }

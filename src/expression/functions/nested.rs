@@ -37,8 +37,7 @@ pub(in crate::expression) static LIST_CONTAINS: Function =
 pub(in crate::expression) static GET: Function =
     Function { duckdb: Form::None, spark: Form::Subscript, ..function("get", get, "", "") };
 /// Spark's `size`, which is -1 for NULL.
-pub(in crate::expression) static SIZE: Function =
-    Function { duckdb: Form::None, ..function("size", size, "", "size") };
+pub(in crate::expression) static SIZE: Function = Function { duckdb: Form::None, ..function("size", size, "", "size") };
 
 const fn function(
     name: &'static str,
@@ -146,7 +145,13 @@ fn lengths(call: &Call<'_>) -> impl Fn(usize) -> Option<i64> {
     let is_map = matches!(call.types[0], Type::Map(..));
     move |row| {
         let row = values.at(row);
-        let length = || if is_map { values.array.as_map().value_length(row) } else { values.array.as_list::<i32>().value_length(row) };
+        let length = || {
+            if is_map {
+                values.array.as_map().value_length(row)
+            } else {
+                values.array.as_list::<i32>().value_length(row)
+            }
+        };
         values.array.is_valid(row).then(|| i64::from(length()))
     }
 }

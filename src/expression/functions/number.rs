@@ -5,12 +5,16 @@ use std::sync::Arc;
 use arrow::{
     array::{ArrayRef, AsArray},
     datatypes::{
-        Date32Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimeUnit,
-        TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type, i256,
+        Date32Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
+        Int64Type, TimeUnit, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type, i256,
     },
 };
 
-use super::{Call, Form, Function, Overload, Returns, arithmetic::{FLOATS, INTEGERS}, fixed};
+use super::{
+    Call, Form, Function, Overload, Returns,
+    arithmetic::{FLOATS, INTEGERS},
+    fixed,
+};
 use crate::{
     engine::{Error, Result},
     expression::{
@@ -29,23 +33,41 @@ const fn function(name: &'static str, run: fn(&Call<'_>) -> Result<ArrayRef>, sp
 
 static ABS: Function = Function { fails: true, ..function("abs", abs, Form::Call("abs")) };
 static SIGN: Function = function("sign", sign, Form::None);
-static FLOOR: Function = function("floor", |call| rounded(call, f64::floor, f32::floor, i128::div_euclid), Form::Custom(|printer, arguments| of_decimal(printer, "floor", arguments)));
-static CEIL: Function = function("ceil", |call| rounded(call, f64::ceil, f32::ceil, |value, power| -(-value).div_euclid(power)), Form::Custom(|printer, arguments| of_decimal(printer, "ceil", arguments)));
-pub(in crate::expression) static TRUNC: Function = function("trunc", |call| rounded(call, f64::trunc, f32::trunc, |value, power| value / power), Form::None);
+static FLOOR: Function = function(
+    "floor",
+    |call| rounded(call, f64::floor, f32::floor, i128::div_euclid),
+    Form::Custom(|printer, arguments| of_decimal(printer, "floor", arguments)),
+);
+static CEIL: Function = function(
+    "ceil",
+    |call| rounded(call, f64::ceil, f32::ceil, |value, power| -(-value).div_euclid(power)),
+    Form::Custom(|printer, arguments| of_decimal(printer, "ceil", arguments)),
+);
+pub(in crate::expression) static TRUNC: Function =
+    function("trunc", |call| rounded(call, f64::trunc, f32::trunc, |value, power| value / power), Form::None);
 static ROUND: Function = function("round", |call| rounded(call, f64::round, f32::round, divide_rounded), Form::None);
 pub(in crate::expression) static ROUND_TO: Function = function("round", round_to, Form::None);
 /// Spark's, of a DOUBLE to a BIGINT.
-static FLOOR_WHOLE: Function = Function { duckdb: Form::None, ..function("floor", |call| whole(call, f64::floor), Form::Call("floor")) };
-static CEIL_WHOLE: Function = Function { duckdb: Form::None, ..function("ceil", |call| whole(call, f64::ceil), Form::Call("ceil")) };
+static FLOOR_WHOLE: Function =
+    Function { duckdb: Form::None, ..function("floor", |call| whole(call, f64::floor), Form::Call("floor")) };
+static CEIL_WHOLE: Function =
+    Function { duckdb: Form::None, ..function("ceil", |call| whole(call, f64::ceil), Form::Call("ceil")) };
 static SQRT: Function = Function { fails: true, ..function("sqrt", sqrt, Form::None) };
-static POW: Function = function("pow", |call| call.zip::<Float64Type, Float64Type, Float64Type>(|a, b| Some(a.powf(b))), Form::Call("power"));
+static POW: Function = function(
+    "pow",
+    |call| call.zip::<Float64Type, Float64Type, Float64Type>(|a, b| Some(a.powf(b))),
+    Form::Call("power"),
+);
 static IS_NAN: Function = function("isnan", |call| Ok(test(call, f64::is_nan, |_| false)), Form::Call("isnan"));
 static IS_INF: Function = function("isinf", |call| Ok(test(call, f64::is_infinite, |finite| !finite)), Form::None);
 static IS_FINITE: Function = function("isfinite", |call| Ok(test(call, f64::is_finite, |finite| finite)), Form::None);
-static BIT_AND: Function = Function { duckdb: Form::Infix("&"), ..function("&", |call| bits(call, |a, b| a & b), Form::Infix("&")) };
-static BIT_OR: Function = Function { duckdb: Form::Infix("|"), ..function("|", |call| bits(call, |a, b| a | b), Form::Infix("|")) };
+static BIT_AND: Function =
+    Function { duckdb: Form::Infix("&"), ..function("&", |call| bits(call, |a, b| a & b), Form::Infix("&")) };
+static BIT_OR: Function =
+    Function { duckdb: Form::Infix("|"), ..function("|", |call| bits(call, |a, b| a | b), Form::Infix("|")) };
 static XOR: Function = function("xor", |call| bits(call, |a, b| a ^ b), Form::None);
-static PMOD: Function = Function { keeps_nulls: false, duckdb: Form::None, ..function("pmod", pmod, Form::Call("pmod")) };
+static PMOD: Function =
+    Function { keeps_nulls: false, duckdb: Form::None, ..function("pmod", pmod, Form::Call("pmod")) };
 
 const SIGNED: [Type; 5] = [Type::TinyInt, Type::SmallInt, Type::Integer, Type::BigInt, Type::HugeInt];
 
@@ -147,7 +169,11 @@ fn spark_whole(float: &'static Function, decimal: &'static Function) -> Vec<Over
 }
 
 fn integers(function: &'static Function) -> Vec<Overload> {
-    INTEGERS.into_iter().filter(|ty| *ty != Type::UHugeInt).map(|ty| fixed([ty.clone(), ty.clone()], ty, function)).collect()
+    INTEGERS
+        .into_iter()
+        .filter(|ty| *ty != Type::UHugeInt)
+        .map(|ty| fixed([ty.clone(), ty.clone()], ty, function))
+        .collect()
 }
 
 fn temporal(function: &'static Function) -> Vec<Overload> {
@@ -171,7 +197,15 @@ fn abs(call: &Call<'_>) -> Result<ArrayRef> {
 fn sign(call: &Call<'_>) -> Result<ArrayRef> {
     macro_rules! of {
         ($ty:ty, $zero:expr) => {
-            call.map::<$ty, Int8Type>(|value| Some(if value > $zero { 1 } else if value < $zero { -1 } else { 0 }))
+            call.map::<$ty, Int8Type>(|value| {
+                Some(if value > $zero {
+                    1
+                } else if value < $zero {
+                    -1
+                } else {
+                    0
+                })
+            })
         };
     }
     match call.types[0] {

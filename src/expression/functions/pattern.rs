@@ -127,13 +127,14 @@ fn matches_escaped(call: &Call<'_>, folded: bool, negated: bool) -> Result<Array
             continue;
         };
         let mut characters = escape.chars();
-        let escape = characters.next().map(|first| prepare(first.encode_utf8(&mut [0; 4])).chars().next().unwrap_or(first));
+        let escape =
+            characters.next().map(|first| prepare(first.encode_utf8(&mut [0; 4])).chars().next().unwrap_or(first));
         if characters.next().is_some() {
             return Err(call.failure(row, "an escape must be one character"));
         }
         let is_match = Pattern::new(&prepare(pattern), escape).matches(&prepare(text));
-        let is_match = is_match
-            .map_err(|EndsInEscape| call.failure(row, "a pattern must not end in its escape character"))?;
+        let is_match =
+            is_match.map_err(|EndsInEscape| call.failure(row, "a pattern must not end in its escape character"))?;
         found.push(Some(is_match != negated));
     }
     Ok(call.booleans(|row| found[row]))

@@ -11,7 +11,10 @@ use super::{Call, Form, Function, Overload, Part, date, fixed};
 use crate::{
     engine::Result,
     expression::{
-        cast::{self, Mode, calendar, temporal::{is_finite, timestamps}},
+        cast::{
+            self, Mode, calendar,
+            temporal::{is_finite, timestamps},
+        },
         types::Type,
     },
 };
@@ -31,10 +34,14 @@ static TO_DATE_OF_MOMENT: Function = function("to_date", |call| {
     let micros = timestamps(&values.array, call.types[0]);
     Ok(call.numbers::<Date32Type>(|row| micros[values.at(row)].map(date::day_of)))
 });
-static DATE_ADD: Function =
-    Function { fails: true, ..function("date_add", |call| call.zip::<Date32Type, Int32Type, Date32Type>(|date, days| date.checked_add(days))) };
-static DATE_SUB: Function =
-    Function { fails: true, ..function("date_sub", |call| call.zip::<Date32Type, Int32Type, Date32Type>(|date, days| date.checked_sub(days))) };
+static DATE_ADD: Function = Function {
+    fails: true,
+    ..function("date_add", |call| call.zip::<Date32Type, Int32Type, Date32Type>(|date, days| date.checked_add(days)))
+};
+static DATE_SUB: Function = Function {
+    fails: true,
+    ..function("date_sub", |call| call.zip::<Date32Type, Int32Type, Date32Type>(|date, days| date.checked_sub(days)))
+};
 static DATE_DIFF: Function = Function {
     fails: true,
     duckdb: Form::Infix("-"),
@@ -89,7 +96,8 @@ fn normal_form(text: &str, ty: &Type) -> Option<String> {
         }
         Type::Float | Type::Double => {
             let (body, suffix) = text.split_at(text.len() - text.chars().last().map_or(0, char::len_utf8));
-            let suffixed = matches!(suffix, "d" | "D" | "f" | "F") && body.ends_with(|c: char| c.is_ascii_digit() || c == '.');
+            let suffixed =
+                matches!(suffix, "d" | "D" | "f" | "F") && body.ends_with(|c: char| c.is_ascii_digit() || c == '.');
             Some(if suffixed { body } else { text }.to_owned())
         }
         Type::Decimal(..) => Some(text.to_owned()),
@@ -148,7 +156,8 @@ fn date_trunc(call: &Call<'_>) -> Result<ArrayRef> {
 fn trunc(call: &Call<'_>) -> Result<ArrayRef> {
     let (day, name) = (call.number::<Date32Type>(0), call.text(1));
     Ok(call.numbers::<Date32Type>(|row| {
-        let part = part(name(row)?).filter(|part| matches!(part, Part::Year | Part::Quarter | Part::Month | Part::Week))?;
+        let part =
+            part(name(row)?).filter(|part| matches!(part, Part::Year | Part::Quarter | Part::Month | Part::Week))?;
         date::truncate_day(part, day(row)?)
     }))
 }

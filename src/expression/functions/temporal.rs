@@ -29,12 +29,10 @@ use crate::{
 const TIMESTAMP: Type = Type::Timestamp(TimeUnit::Microsecond);
 
 static DATE_PLUS_DAYS: Function = plus("+", date_plus_days);
-static DAYS_PLUS_DATE: Function = plus("+", |call| {
-    call.zip::<Int32Type, Date32Type, Date32Type>(|days, date| shift_date(date, days))
-});
-static DATE_MINUS_DAYS: Function = plus("-", |call| {
-    call.zip::<Date32Type, Int32Type, Date32Type>(|date, days| shift_date(date, days.checked_neg()?))
-});
+static DAYS_PLUS_DATE: Function =
+    plus("+", |call| call.zip::<Int32Type, Date32Type, Date32Type>(|days, date| shift_date(date, days)));
+static DATE_MINUS_DAYS: Function =
+    plus("-", |call| call.zip::<Date32Type, Int32Type, Date32Type>(|date, days| shift_date(date, days.checked_neg()?)));
 static DATE_MINUS_DATE: Function = plus("-", |call| {
     call.zip::<Date32Type, Date32Type, Int64Type>(|left, right| Some(i64::from(left) - i64::from(right)))
 });
@@ -304,7 +302,10 @@ fn to_milliseconds(call: &Call<'_>) -> Result<ArrayRef> {
 fn scaled(call: &Call<'_>, micros: f64) -> Result<ArrayRef> {
     call.map::<Float64Type, IntervalMonthDayNanoType>(|count| {
         let micros = (count * micros).round();
-        (micros.abs() < 9.2e18).then_some(micros as i64)?.checked_mul(1000).map(|nanos| IntervalMonthDayNano::new(0, 0, nanos))
+        (micros.abs() < 9.2e18)
+            .then_some(micros as i64)?
+            .checked_mul(1000)
+            .map(|nanos| IntervalMonthDayNano::new(0, 0, nanos))
     })
 }
 

@@ -44,10 +44,14 @@ static LENGTH_INT: Function = Function {
         Ok(call.numbers::<Int32Type>(|row| text(row).map(|text| text.chars().count() as i32)))
     })
 };
-static STRLEN: Function = function("strlen", |call| {
-    let text = call.text(0);
-    Ok(call.numbers::<Int64Type>(|row| text(row).map(|text| text.len() as i64)))
-}, Form::Call("octet_length"));
+static STRLEN: Function = function(
+    "strlen",
+    |call| {
+        let text = call.text(0);
+        Ok(call.numbers::<Int64Type>(|row| text(row).map(|text| text.len() as i64)))
+    },
+    Form::Call("octet_length"),
+);
 static OCTET_LENGTH: Function = same("octet_length", |call| {
     let values = &call.arguments[0];
     let bytes = values.array.as_binary::<i32>();
@@ -72,9 +76,13 @@ static SUBSTRING: Function =
     Function { fails: true, ..function("substring", |call| substring(call, duckdb_range), Form::Custom(plain_part)) };
 static SUBSTRING_SPARK: Function =
     Function { duckdb: Form::Custom(plain_part), ..same("substring", |call| substring(call, spark_range)) };
-static LEFT: Function = function("left", |call| side(call, |length, count| 0..end(length, count)), Form::Custom(plain_left));
-static RIGHT: Function =
-    function("right", |call| side(call, |length, count| length - end(length, count)..length), Form::Custom(plain_right));
+static LEFT: Function =
+    function("left", |call| side(call, |length, count| 0..end(length, count)), Form::Custom(plain_left));
+static RIGHT: Function = function(
+    "right",
+    |call| side(call, |length, count| length - end(length, count)..length),
+    Form::Custom(plain_right),
+);
 static LEFT_SPARK: Function = Function {
     duckdb: Form::Custom(plain_left),
     ..same("left", |call| side(call, |length, count| 0..count.clamp(0, length)))
@@ -87,7 +95,11 @@ static REPLACE: Function = same("replace", |call| {
     let (text, from, to) = (call.text(0), call.text(1), call.text(2));
     Ok(call.texts(|row, out| {
         let (text, from, to) = (text(row)?, from(row)?, to(row)?);
-        if from.is_empty() { out.push_str(text) } else { out.push_str(&text.replace(from, to)) }
+        if from.is_empty() {
+            out.push_str(text)
+        } else {
+            out.push_str(&text.replace(from, to))
+        }
         Some(())
     }))
 });
@@ -95,14 +107,21 @@ pub(in crate::expression) static CONCAT: Function =
     Function { keeps_nulls: false, ..function("concat", concat_skipping_nulls, Form::None) };
 pub(in crate::expression) static JOIN: Function =
     Function { duckdb: Form::Infix("||"), ..function("||", join, Form::Infix("||")) };
-pub(in crate::expression) static JOIN_BLOBS: Function = Function { duckdb: Form::Infix("||"), ..function("||", join_blobs, Form::None) };
-static STARTS_WITH: Function = function("starts_with", |call| Ok(test(call, |text, part| text.starts_with(part))), Form::Call("startswith"));
-static ENDS_WITH: Function = function("suffix", |call| Ok(test(call, |text, part| text.ends_with(part))), Form::Call("endswith"));
+pub(in crate::expression) static JOIN_BLOBS: Function =
+    Function { duckdb: Form::Infix("||"), ..function("||", join_blobs, Form::None) };
+static STARTS_WITH: Function =
+    function("starts_with", |call| Ok(test(call, |text, part| text.starts_with(part))), Form::Call("startswith"));
+static ENDS_WITH: Function =
+    function("suffix", |call| Ok(test(call, |text, part| text.ends_with(part))), Form::Call("endswith"));
 static CONTAINS: Function = same("contains", |call| Ok(test(call, |text, part| text.contains(part))));
-static POSITION: Function = function("instr", |call| {
-    let (text, part) = (call.text(0), call.text(1));
-    Ok(call.numbers::<Int64Type>(|row| Some(position(text(row)?, part(row)?))))
-}, Form::Call("instr"));
+static POSITION: Function = function(
+    "instr",
+    |call| {
+        let (text, part) = (call.text(0), call.text(1));
+        Ok(call.numbers::<Int64Type>(|row| Some(position(text(row)?, part(row)?))))
+    },
+    Form::Call("instr"),
+);
 static POSITION_INT: Function = Function {
     duckdb: Form::Call("instr"),
     ..same("instr", |call| {
@@ -114,10 +133,14 @@ static REVERSE: Function = Function { fails: true, ..function("reverse", reverse
 static LPAD: Function = Function { fails: true, ..function("lpad", |call| pad(call, true), Form::None) };
 static RPAD: Function = Function { fails: true, ..function("rpad", |call| pad(call, false), Form::None) };
 static REPEAT: Function = Function { fails: true, ..function("repeat", repeat, Form::Call("repeat")) };
-static ASCII: Function = function("ascii", |call| {
-    let text = call.text(0);
-    Ok(call.numbers::<Int32Type>(|row| text(row).map(|text| text.chars().next().map_or(0, |first| first as i32))))
-}, Form::None);
+static ASCII: Function = function(
+    "ascii",
+    |call| {
+        let text = call.text(0);
+        Ok(call.numbers::<Int32Type>(|row| text(row).map(|text| text.chars().next().map_or(0, |first| first as i32))))
+    },
+    Form::None,
+);
 
 fn plain_part(printer: Printer, arguments: &[Typed]) -> Result<String> {
     plain(printer, "substring", arguments, 1)
@@ -168,10 +191,7 @@ fn duckdb(name: &str) -> Option<Vec<Overload>> {
         "left" => vec![fixed([TEXT, big], TEXT, &LEFT)],
         "right" => vec![fixed([TEXT, big], TEXT, &RIGHT)],
         "replace" => vec![fixed([TEXT, TEXT, TEXT], TEXT, &REPLACE)],
-        "||" => vec![
-            fixed([TEXT, TEXT], TEXT, &JOIN),
-            fixed([Type::Blob, Type::Blob], Type::Blob, &JOIN_BLOBS),
-        ],
+        "||" => vec![fixed([TEXT, TEXT], TEXT, &JOIN), fixed([Type::Blob, Type::Blob], Type::Blob, &JOIN_BLOBS)],
         "starts_with" | "prefix" | "^@" => vec![fixed([TEXT, TEXT], Type::Boolean, &STARTS_WITH)],
         "ends_with" | "suffix" => vec![fixed([TEXT, TEXT], Type::Boolean, &ENDS_WITH)],
         "contains" => vec![fixed([TEXT, TEXT], Type::Boolean, &CONTAINS)],
@@ -195,7 +215,10 @@ fn spark(name: &str) -> Option<Vec<Overload>> {
         "ltrim" => vec![fixed([TEXT], TEXT, &LTRIM_SPACES)],
         "rtrim" => vec![fixed([TEXT], TEXT, &RTRIM_SPACES)],
         "substring" | "substr" => {
-            vec![fixed([TEXT, int.clone(), int.clone()], TEXT, &SUBSTRING_SPARK), fixed([TEXT, int], TEXT, &SUBSTRING_SPARK)]
+            vec![
+                fixed([TEXT, int.clone(), int.clone()], TEXT, &SUBSTRING_SPARK),
+                fixed([TEXT, int], TEXT, &SUBSTRING_SPARK),
+            ]
         }
         "left" => vec![fixed([TEXT, int], TEXT, &LEFT_SPARK)],
         "right" => vec![fixed([TEXT, int], TEXT, &RIGHT_SPARK)],
@@ -235,7 +258,9 @@ fn upper(character: char) -> char {
         (Some(single), None) => single,
         // Greek letters with iota subscript have a single capital too; others that become several stay.
         _ => match character as u32 {
-            0x1f80..=0x1f87 | 0x1f90..=0x1f97 | 0x1fa0..=0x1fa7 => char::from_u32(character as u32 + 8).unwrap_or(character),
+            0x1f80..=0x1f87 | 0x1f90..=0x1f97 | 0x1fa0..=0x1fa7 => {
+                char::from_u32(character as u32 + 8).unwrap_or(character)
+            }
             0xdf => '\u{1e9e}',
             0x1fb3 | 0x1fc3 | 0x1ff3 => char::from_u32(character as u32 + 9).unwrap_or(character),
             _ => character,
@@ -245,10 +270,7 @@ fn upper(character: char) -> char {
 
 /// Unicode's category Zs.
 const fn is_space_separator(character: char) -> bool {
-    matches!(
-        character,
-        ' ' | '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}'
-    )
+    matches!(character, ' ' | '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}')
 }
 
 fn each(call: &Call<'_>, convert: impl Fn(&str, &mut String)) -> ArrayRef {
@@ -375,7 +397,8 @@ fn position(text: &str, part: &str) -> i64 {
 
 /// The texts of the arguments; NULL is nothing.
 fn concat_skipping_nulls(call: &Call<'_>) -> Result<ArrayRef> {
-    let writers: Vec<_> = call.arguments.iter().zip(call.types).map(|(values, ty)| write::writer(&values.array, ty)).collect();
+    let writers: Vec<_> =
+        call.arguments.iter().zip(call.types).map(|(values, ty)| write::writer(&values.array, ty)).collect();
     Ok(call.texts(|row, out| {
         for (values, write) in call.arguments.iter().zip(&writers) {
             let row = values.at(row);
@@ -443,7 +466,11 @@ fn pad(call: &Call<'_>, head: bool) -> Result<ArrayRef> {
         let kept = text.chars().take(length);
         let missing = length.saturating_sub(text.chars().count());
         let padding = padding.chars().cycle().take(missing);
-        if head { out.extend(padding.chain(kept)) } else { out.extend(kept.chain(padding)) }
+        if head {
+            out.extend(padding.chain(kept))
+        } else {
+            out.extend(kept.chain(padding))
+        }
         Some(())
     }))
 }
