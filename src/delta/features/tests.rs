@@ -110,12 +110,13 @@ fn writer_features_in_use_are_refused_by_name() {
 
 #[test]
 fn columns_with_rules_are_refused_by_name_at_any_depth() {
-    for (version, feature, key) in
-        [(4, "generatedColumns", "a generation expression (1)"), (6, "identityColumns", "delta.identity.start")]
-    {
+    for (version, feature, key, named) in [
+        (4, "generatedColumns", "delta.generationExpression", "a generation expression (1)"),
+        (6, "identityColumns", "delta.identity.start", "identity values (delta.identity.start)"),
+    ] {
         let fields = with(key, &json!("1"));
         refused(verdict(&protocol(1, version), &fields, &json!({})).unwrap(), "column 'x.y'");
-        refused(of_features(&[], &[feature], &fields, &json!({})).unwrap(), key);
+        refused(of_features(&[], &[feature], &fields, &json!({})).unwrap(), named);
         // Without the feature the metadata binds nobody.
         verdict(&protocol(1, version - 1), &fields, &json!({})).unwrap().unwrap();
         of_features(&[], &["appendOnly"], &fields, &json!({})).unwrap().unwrap();
@@ -125,10 +126,10 @@ fn columns_with_rules_are_refused_by_name_at_any_depth() {
 }
 
 #[test]
-fn constraints_are_refused_by_name() {
-    let configuration = json!({"delta.constraints.positive": "x > 0"});
-    refused(verdict(&protocol(1, 3), &plain(), &configuration).unwrap(), "'positive' (x > 0)");
-    refused(of_features(&[], &["checkConstraints"], &plain(), &configuration).unwrap(), "'positive' (x > 0)");
+fn constraints_that_are_not_understood_are_refused_by_name() {
+    let configuration = json!({"delta.constraints.positive": "odd(x)"});
+    refused(verdict(&protocol(1, 3), &plain(), &configuration).unwrap(), "'positive' (odd(x))");
+    refused(of_features(&[], &["checkConstraints"], &plain(), &configuration).unwrap(), "'positive' (odd(x))");
     verdict(&protocol(1, 2), &plain(), &configuration).unwrap().unwrap();
 }
 
