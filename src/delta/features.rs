@@ -52,7 +52,11 @@ pub(crate) fn check_alter(table: &str, config: &TableConfiguration) -> Result<()
     check_writer_version(table, config)?;
     let features = writer_features(config.protocol());
     let mut concerned = features.iter().filter(|feature| **feature != TableFeature::IdentityColumns);
-    concerned.try_for_each(|feature| check_append_feature(table, config, feature))
+    concerned.try_for_each(|feature| match feature {
+        // They name columns under keys of their own, which nothing here keeps up.
+        TableFeature::Unknown(name) if is_collations(name) => refuse_if(Some(true), table, feature),
+        feature => check_append_feature(table, config, feature),
+    })
 }
 
 /// Refuses to write all rows again where the table's features forbid it or make it unsafe.
@@ -163,9 +167,13 @@ fn check_append_feature(table: &str, config: &TableConfiguration, feature: &Tabl
 }
 
 /// Features the kernel has no name for. Collations order texts for queries; data and statistics stay those of plain
-/// texts. Protected checkpoints bind those who remove checkpoints or make them of earlier versions.
+/// texts. Protected checkpoints bind those who remove checkpoints, or make them of earlier versions than the newest.
 fn asks_nothing_of_an_append(feature: &str) -> bool {
-    ["collations", "collations-preview", "checkpointProtection"].contains(&feature)
+    is_collations(feature) || feature == "checkpointProtection"
+}
+
+fn is_collations(feature: &str) -> bool {
+    ["collations", "collations-preview"].contains(&feature)
 }
 
 fn refuse_if(in_use: Option<bool>, table: &str, feature: &TableFeature) -> Result<()> {

@@ -72,7 +72,7 @@ fn with_row_ids(lines: &mut [Value], highest: i64, version: u64) -> Result<Optio
         add["baseRowId"] = json!(last + 1);
         add["defaultRowCommitVersion"] = json!(version);
         last = last.checked_add(rows).ok_or_else(|| {
-            Error::ResourceExhausted(format!("the table has no {rows} row ids left: its highest is {highest}"))
+            Error::ResourceExhausted(format!("a table whose highest row id is {highest} has no {rows} left"))
         })?;
     }
     let configuration = json!({ "rowIdHighWaterMark": last }).to_string();

@@ -109,27 +109,28 @@ fn writer_features_in_use_are_refused_by_name() {
 }
 
 #[test]
-fn columns_with_rules_are_refused_by_name_at_any_depth() {
-    for (version, feature, key, named) in [
-        (4, "generatedColumns", "delta.generationExpression", "a generation expression (1)"),
-        (6, "identityColumns", "delta.identity.start", "identity values (delta.identity.start)"),
+fn columns_with_rules_that_are_not_understood_are_refused_by_name_at_any_depth() {
+    for (version, feature, key, value, named) in [
+        (4, "generatedColumns", "delta.generationExpression", json!("odd(1)"), "a generation expression (odd(1))"),
+        (6, "identityColumns", "delta.identity.start", json!(1), "delta.identity.start"),
     ] {
-        let fields = with(key, &json!("1"));
+        let fields = with(key, &value);
         refused(verdict(&protocol(1, version), &fields, &json!({})).unwrap(), "column 'x.y'");
         refused(of_features(&[], &[feature], &fields, &json!({})).unwrap(), named);
         // Without the feature the metadata binds nobody.
         verdict(&protocol(1, version - 1), &fields, &json!({})).unwrap().unwrap();
         of_features(&[], &["appendOnly"], &fields, &json!({})).unwrap().unwrap();
     }
-    let default = with("CURRENT_DEFAULT", &json!("1"));
-    refused(of_features(&[], &["allowColumnDefaults"], &default, &json!({})).unwrap(), "default of column 'x.y' (1)");
+    let default = with("CURRENT_DEFAULT", &json!("odd(1)"));
+    let outcome = of_features(&[], &["allowColumnDefaults"], &default, &json!({})).unwrap();
+    refused(outcome, "default of column 'x.y' (odd(1))");
 }
 
 #[test]
 fn constraints_that_are_not_understood_are_refused_by_name() {
-    let configuration = json!({"delta.constraints.positive": "odd(x)"});
-    refused(verdict(&protocol(1, 3), &plain(), &configuration).unwrap(), "'positive' (odd(x))");
-    refused(of_features(&[], &["checkConstraints"], &plain(), &configuration).unwrap(), "'positive' (odd(x))");
+    let configuration = json!({"delta.constraints.positive": "odd(x) > 0"});
+    refused(verdict(&protocol(1, 3), &plain(), &configuration).unwrap(), "'positive' (odd(x) > 0)");
+    refused(of_features(&[], &["checkConstraints"], &plain(), &configuration).unwrap(), "'positive' (odd(x) > 0)");
     verdict(&protocol(1, 2), &plain(), &configuration).unwrap().unwrap();
 }
 
