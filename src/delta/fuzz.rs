@@ -18,12 +18,13 @@ use super::{
     store::TableStore,
     table::DeltaTable,
 };
-use crate::fuzz::{Grammar, Outcome, Target};
+use crate::fuzz::{GROWTH_BYTES_MAX, Grammar, Outcome, Target};
 
 pub(crate) use super::scan::fuzz::{DATA_FILES, DELETION_VECTORS, PARTITION_VALUES, STATISTICS};
 
 /// Commit files, and the table that their protocol and metadata make.
-pub(crate) const COMMITS: Target = Target { name: "commits", grammar: Grammar::Text, run: commit, seeds: commits };
+pub(crate) const COMMITS: Target =
+    Target { name: "commits", grammar: Grammar::Text, growth_bytes_max: GROWTH_BYTES_MAX, run: commit, seeds: commits };
 
 fn commit(bytes: &[u8]) -> Outcome {
     let root = Url::parse("file:///lake/t/").expect("a URL");
@@ -66,11 +67,17 @@ fn commits() -> Vec<Vec<u8>> {
 }
 
 /// Logs with one file replaced: the first byte says which of [`REPLACED`].
-pub(crate) const LOGS: Target = Target { name: "logs", grammar: Grammar::Text, run: log, seeds: logs };
+pub(crate) const LOGS: Target =
+    Target { name: "logs", grammar: Grammar::Text, growth_bytes_max: GROWTH_BYTES_MAX, run: log, seeds: logs };
 
 /// As [`LOGS`], of checkpoints: mutated as the Parquet they are.
-pub(crate) const CHECKPOINTS: Target =
-    Target { name: "checkpoints", grammar: Grammar::Binary, run: log, seeds: checkpoints };
+pub(crate) const CHECKPOINTS: Target = Target {
+    name: "checkpoints",
+    grammar: Grammar::Binary,
+    growth_bytes_max: scan::fuzz::PAGE_BYTES_MAX,
+    run: log,
+    seeds: checkpoints,
+};
 
 const REPLACED: [&str; 3] = ["00000000000000000002.json", "_last_checkpoint", CHECKPOINT];
 
@@ -141,7 +148,13 @@ fn checkpoints() -> Vec<Vec<u8>> {
 }
 
 /// Names of files in a log, and paths of data files.
-pub(crate) const LOG_NAMES: Target = Target { name: "log_names", grammar: Grammar::Text, run: log_name, seeds: names };
+pub(crate) const LOG_NAMES: Target = Target {
+    name: "log_names",
+    grammar: Grammar::Text,
+    growth_bytes_max: GROWTH_BYTES_MAX,
+    run: log_name,
+    seeds: names,
+};
 
 fn log_name(bytes: &[u8]) -> Outcome {
     let text = String::from_utf8_lossy(bytes);

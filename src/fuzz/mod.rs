@@ -27,9 +27,14 @@ pub(crate) struct Target {
     pub(crate) grammar: Grammar,
     /// Decodes.
     pub(crate) run: fn(&[u8]) -> Outcome,
+    /// How much one input may make the process grow.
+    pub(crate) growth_bytes_max: u64,
     /// Inputs to begin with, most of them valid.
     pub(crate) seeds: fn() -> Vec<Vec<u8>>,
 }
+
+/// Some hundred times the longest input.
+pub(crate) const GROWTH_BYTES_MAX: u64 = 64 << 20;
 
 /// What mutations know of an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

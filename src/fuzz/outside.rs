@@ -7,11 +7,17 @@ use deltaport_transports::{Endpoint, unix::authority::AuthorityFilter};
 use futures::FutureExt;
 use tokio::io::AsyncReadExt;
 
-use super::{Grammar, Outcome, Target};
+use super::{GROWTH_BYTES_MAX, Grammar, Outcome, Target};
 use crate::cli::Cli;
 
 /// The first bytes of a connection, through the filter of authorities: as many come out as went in.
-pub(super) const FRAMES: Target = Target { name: "frames", grammar: Grammar::Binary, run: frames, seeds: connections };
+pub(super) const FRAMES: Target = Target {
+    name: "frames",
+    grammar: Grammar::Binary,
+    growth_bytes_max: GROWTH_BYTES_MAX,
+    run: frames,
+    seeds: connections,
+};
 
 fn frames(bytes: &[u8]) -> Outcome {
     // What is read at once is of different lengths, so that blocks are cut at different places.
@@ -40,8 +46,13 @@ fn connections() -> Vec<Vec<u8>> {
 }
 
 /// Words of a command line, one a line.
-pub(super) const COMMAND_LINES: Target =
-    Target { name: "command_lines", grammar: Grammar::Text, run: command_line, seeds: command_lines };
+pub(super) const COMMAND_LINES: Target = Target {
+    name: "command_lines",
+    grammar: Grammar::Text,
+    growth_bytes_max: GROWTH_BYTES_MAX,
+    run: command_line,
+    seeds: command_lines,
+};
 
 fn command_line(bytes: &[u8]) -> Outcome {
     let text = String::from_utf8_lossy(bytes);

@@ -28,12 +28,17 @@ use super::{
 };
 use crate::{
     engine::{CompareOp, Predicate, ReadPart, ReadUnit, Scalar, ScanRequest},
-    fuzz::{Grammar, Outcome, Target},
+    fuzz::{GROWTH_BYTES_MAX, Grammar, Outcome, Target},
 };
 
 /// Bodies of actions, each decoded as that of every action.
-pub(crate) const ACTIONS: Target =
-    Target { name: "actions", grammar: Grammar::Msgpack, run: action, seeds: recorded_bodies };
+pub(crate) const ACTIONS: Target = Target {
+    name: "actions",
+    grammar: Grammar::Msgpack,
+    growth_bytes_max: GROWTH_BYTES_MAX,
+    run: action,
+    seeds: recorded_bodies,
+};
 
 /// Every action the client has, offered or not (`src/` of the client, AirportActionType).
 const ACTION_NAMES: [&str; 23] = [
@@ -77,8 +82,13 @@ fn recorded_bodies() -> Vec<Vec<u8>> {
 }
 
 /// Schemas, encapsulated and bare, and what follows from one.
-pub(crate) const SCHEMAS: Target =
-    Target { name: "schemas", grammar: Grammar::Binary, run: schema, seeds: honest_schemas };
+pub(crate) const SCHEMAS: Target = Target {
+    name: "schemas",
+    grammar: Grammar::Binary,
+    growth_bytes_max: GROWTH_BYTES_MAX,
+    run: schema,
+    seeds: honest_schemas,
+};
 
 fn schema(bytes: &[u8]) -> Outcome {
     let bare = ipc::decode_schema_message("schema", bytes.get(8..).unwrap_or_default());
@@ -98,8 +108,13 @@ fn honest_schemas() -> Vec<Vec<u8>> {
 }
 
 /// A batch of one of several schemas: which, the header's length, the header, the body.
-pub(crate) const BATCHES: Target =
-    Target { name: "batches", grammar: Grammar::Binary, run: batch, seeds: honest_batches };
+pub(crate) const BATCHES: Target = Target {
+    name: "batches",
+    grammar: Grammar::Binary,
+    growth_bytes_max: GROWTH_BYTES_MAX,
+    run: batch,
+    seeds: honest_batches,
+};
 
 fn batch(bytes: &[u8]) -> Outcome {
     thread_local! {
@@ -183,8 +198,13 @@ fn batches() -> Vec<RecordBatch> {
 }
 
 /// Whole messages of an exchange.
-pub(crate) const MESSAGES: Target =
-    Target { name: "messages", grammar: Grammar::Binary, run: message, seeds: recorded_messages };
+pub(crate) const MESSAGES: Target = Target {
+    name: "messages",
+    grammar: Grammar::Binary,
+    growth_bytes_max: GROWTH_BYTES_MAX,
+    run: message,
+    seeds: recorded_messages,
+};
 
 fn message(bytes: &[u8]) -> Outcome {
     let message = FlightData::decode(bytes);
@@ -213,8 +233,13 @@ fn recorded_messages() -> Vec<Vec<u8>> {
 }
 
 /// Serialized descriptors.
-pub(crate) const DESCRIPTORS: Target =
-    Target { name: "descriptors", grammar: Grammar::Binary, run: descriptor, seeds: honest_descriptors };
+pub(crate) const DESCRIPTORS: Target = Target {
+    name: "descriptors",
+    grammar: Grammar::Binary,
+    growth_bytes_max: GROWTH_BYTES_MAX,
+    run: descriptor,
+    seeds: honest_descriptors,
+};
 
 fn descriptor(bytes: &[u8]) -> Outcome {
     let table = TableReference::from_bytes(bytes);
@@ -232,8 +257,13 @@ fn honest_descriptors() -> Vec<Vec<u8>> {
 }
 
 /// Tickets.
-pub(crate) const TICKETS: Target =
-    Target { name: "tickets", grammar: Grammar::Msgpack, run: ticket, seeds: honest_tickets };
+pub(crate) const TICKETS: Target = Target {
+    name: "tickets",
+    grammar: Grammar::Msgpack,
+    growth_bytes_max: GROWTH_BYTES_MAX,
+    run: ticket,
+    seeds: honest_tickets,
+};
 
 fn ticket(bytes: &[u8]) -> Outcome {
     let ticket = ScanTicket::decode(bytes);
@@ -275,8 +305,13 @@ fn honest_tickets() -> Vec<Vec<u8>> {
 }
 
 /// Pushed filters.
-pub(crate) const FILTERS: Target =
-    Target { name: "filters", grammar: Grammar::Text, run: filters, seeds: recorded_filters };
+pub(crate) const FILTERS: Target = Target {
+    name: "filters",
+    grammar: Grammar::Text,
+    growth_bytes_max: GROWTH_BYTES_MAX,
+    run: filters,
+    seeds: recorded_filters,
+};
 
 fn filters(bytes: &[u8]) -> Outcome {
     let filters = Filters::parse(bytes);
@@ -295,8 +330,13 @@ fn recorded_filters() -> Vec<Vec<u8>> {
 }
 
 /// Headers, `name: value` a line.
-pub(crate) const HEADERS: Target =
-    Target { name: "headers", grammar: Grammar::Text, run: headers, seeds: recorded_headers };
+pub(crate) const HEADERS: Target = Target {
+    name: "headers",
+    grammar: Grammar::Text,
+    growth_bytes_max: GROWTH_BYTES_MAX,
+    run: headers,
+    seeds: recorded_headers,
+};
 
 fn headers(bytes: &[u8]) -> Outcome {
     let text = String::from_utf8_lossy(bytes);

@@ -17,6 +17,7 @@ use parquet::{
 
 use super::{
     adapt::{find, leaf_count},
+    footer,
     input::Input,
     parquet_bounds::Leaf,
 };
@@ -71,6 +72,7 @@ impl ParquetFile {
     /// Reads the footer, and what of the page index will be of use.
     pub(super) fn open(input: Input, page_index: PageIndex, mapping: ColumnMapping) -> Result<Self> {
         input.fetch_footer()?;
+        footer::check(&input)?;
         let wanted = |least| match page_index >= least {
             true => PageIndexPolicy::Optional,
             false => PageIndexPolicy::Skip,

@@ -28,11 +28,14 @@ use crate::{
         schema::{ColumnMapping, TableSchema},
     },
     engine::{CompareOp, Predicate, ReadUnit, Scalar, ScanRequest},
-    fuzz::{Grammar, Outcome, Target},
+    fuzz::{GROWTH_BYTES_MAX, Grammar, Outcome, Target},
 };
 
 /// Batches looked at of one file: a short file may honestly hold any number of equal rows.
 const BATCHES_MAX: usize = 20;
+
+/// A Parquet page says its own length, which the reader believes up to this before it decompresses it.
+pub(crate) const PAGE_BYTES_MAX: u64 = (2 << 30) + GROWTH_BYTES_MAX;
 
 fn root() -> Url {
     Url::parse("memory:///t/").expect("a URL")
@@ -56,8 +59,13 @@ fn file(size_bytes: usize) -> DataFile {
 }
 
 /// Parquet files, read whole and by a predicate.
-pub(crate) const DATA_FILES: Target =
-    Target { name: "data_files", grammar: Grammar::Binary, run: data_file, seeds: data_files };
+pub(crate) const DATA_FILES: Target = Target {
+    name: "data_files",
+    grammar: Grammar::Binary,
+    growth_bytes_max: PAGE_BYTES_MAX,
+    run: data_file,
+    seeds: parquet_files,
+};
 
 fn data_file(bytes: &[u8]) -> Outcome {
     let store = Arc::new(InMemory::new());
@@ -112,7 +120,7 @@ pub(crate) fn runtime() -> Handle {
     RUNTIME.get_or_init(build).handle().clone()
 }
 
-fn data_files() -> Vec<Vec<u8>> {
+pub(super) fn parquet_files() -> Vec<Vec<u8>> {
     let write = |properties: WriterProperties| {
         let mut bytes = Vec::new();
         let mut writer = ArrowWriter::try_new(&mut bytes, rows(0).schema(), Some(properties)).unwrap();
@@ -150,8 +158,13 @@ fn rows(count: i64) -> RecordBatch {
 }
 
 /// Deletion vectors: the first byte says whether the rest lies in a file or in the log.
-pub(crate) const DELETION_VECTORS: Target =
-    Target { name: "deletion_vectors", grammar: Grammar::Binary, run: deletion_vector, seeds: deletion_vectors };
+pub(crate) const DELETION_VECTORS: Target = Target {
+    name: "deletion_vectors",
+    grammar: Grammar::Binary,
+    growth_bytes_max: GROWTH_BYTES_MAX,
+    run: deletion_vector,
+    seeds: deletion_vectors,
+};
 
 /// The rows of the file that a vector is applied to.
 const ROWS: usize = 100;
@@ -191,8 +204,13 @@ fn deletion_vectors() -> Vec<Vec<u8>> {
 }
 
 /// Statistics of a file, over columns of every type.
-pub(crate) const STATISTICS: Target =
-    Target { name: "statistics", grammar: Grammar::Text, run: statistics, seeds: statistics_seeds };
+pub(crate) const STATISTICS: Target = Target {
+    name: "statistics",
+    grammar: Grammar::Text,
+    growth_bytes_max: GROWTH_BYTES_MAX,
+    run: statistics,
+    seeds: statistics_seeds,
+};
 
 fn statistics(bytes: &[u8]) -> Outcome {
     thread_local! {
@@ -251,8 +269,13 @@ fn statistics_seeds() -> Vec<Vec<u8>> {
 }
 
 /// Partition values, each as one of every type.
-pub(crate) const PARTITION_VALUES: Target =
-    Target { name: "partition_values", grammar: Grammar::Text, run: partition_value, seeds: partition_values };
+pub(crate) const PARTITION_VALUES: Target = Target {
+    name: "partition_values",
+    grammar: Grammar::Text,
+    growth_bytes_max: GROWTH_BYTES_MAX,
+    run: partition_value,
+    seeds: partition_values,
+};
 
 fn partition_value(bytes: &[u8]) -> Outcome {
     let value = String::from_utf8_lossy(bytes).into_owned();

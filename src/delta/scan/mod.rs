@@ -5,7 +5,7 @@
 //! - [`ColumnSummary`]: what the log knows of a column over all files.
 //! - `prune`, `order`, `simplify`, `filter`: predicates over bounds, and over rows. No I/O.
 //! - `file_bounds`, `parquet_bounds`, `text`, `raw_json`: where bounds come from.
-//! - `data_file`, `row_groups`, `columns`, `constant`, `adapt`, `cast`, `deletion`, `input`: an open file and what is
+//! - `data_file`, `footer`, `row_groups`, `columns`, `constant`, `adapt`, `cast`, `deletion`, `input`: an open file and what is
 //!   taken from it.
 //! - `context`, `unit`, `unit_reader`, `part`, `coalesce`, `width`: the reading itself.
 //!
@@ -21,6 +21,7 @@ mod data_file;
 mod deletion;
 mod file_bounds;
 mod filter;
+mod footer;
 #[cfg(test)]
 pub(crate) mod fuzz;
 mod input;

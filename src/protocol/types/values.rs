@@ -66,7 +66,8 @@ pub(super) fn times(array: &ArrayRef, unit: TimeUnit) -> Result<ArrayRef, ArrowE
         TimeUnit::Nanosecond => (Box::new(valid::<Time64NanosecondType>(array)), DAY_MICROS * 1_000),
         _ => (Box::new(valid::<Time64MicrosecondType>(array)), DAY_MICROS),
     };
-    checked(array, values, |value| (0..=day).contains(&value), "TIME")
+    let name = "TIME; a TIME WITH TIME ZONE needs SET arrow_lossless_conversion = true";
+    checked(array, values, |value| (0..=day).contains(&value), name)
 }
 
 /// INTERVAL, whose microseconds are sent as nanoseconds. DuckDB lets that multiplication overflow

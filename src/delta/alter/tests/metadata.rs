@@ -156,3 +156,88 @@ async fn commits_say_what_the_tables_features_ask_of_them() {
     let rewrite = refused(&table, text).await;
     assert!(matches!(&rewrite, Error::Unsupported(text) if text.contains("delta.enableRowTracking")), "{rewrite}");
 }
+
+fn set_default(column: &str, expression: &str) -> Alteration {
+    Alteration::SetDefault { column: column.to_owned(), expression: expression.to_owned() }
+}
+
+#[tokio::test]
+async fn defaults_are_kept_in_the_log_and_told_to_duckdb() {
+    let lake = Lake::new();
+    let table = people(&lake).await;
+    for (sql, kept) in [("7", "7"), ("(3 + 4)", "7"), ("CAST(8 AS INTEGER)", "8")] {
+        let after = altered(&table, set_default("ID", sql)).await;
+        let default = after.notes()[0].default.clone();
+        assert!(
+            default.as_ref().is_some_and(|told| told.contains(kept) || told.contains("3 + 4")),
+            "{sql}: {default:?}"
+        );
+    }
+    let quoted = altered(&table, set_default("name", "'it''s'")).await;
+    assert_eq!(quoted.notes()[1].default.as_deref(), Some("'it''s'"));
+    let before = quoted.version();
+    assert_eq!(altered(&table, set_default("name", "'it''s'")).await.version(), before, "it has that one");
+    let none = altered(&table, set_default("name", "NULL")).await;
+    assert_eq!(none.notes()[1].default, None);
+    assert_eq!(altered(&table, set_default("name", "CAST(NULL AS VARCHAR)")).await.version(), none.version());
+    assert_eq!(rows(none.as_ref()).await, ["1 a", "2 NULL", "3 c"], "rows so far stay as they are");
+    insert(&table, &[(4, None)]).await;
+}
+
+#[tokio::test]
+async fn defaults_that_cannot_be_are_refused_by_their_words() {
+    let lake = Lake::new();
+    let table = people(&lake).await;
+    for (sql, part) in [
+        ("'x'", "'x'"),
+        ("name", "name"),
+        ("random()", "random"),
+        ("9223372036854775808", "922"),
+        ("(SELECT 1)", "SELECT"),
+    ] {
+        let error = refused(&table, set_default("id", sql)).await;
+        assert!(matches!(&error, Error::InvalidArgument(_) | Error::Unsupported(_)), "{error}");
+        assert!(error.to_string().contains(part) && error.to_string().contains("'id'"), "{error}");
+    }
+    altered(&table, set_default("id", "7")).await;
+    let using = "CAST(id AS BOOLEAN)".to_owned();
+    let error = refused(
+        &table,
+        Alteration::ChangeType { field: Field::new("id", DataType::Date32, true), using: "NULL".to_owned() },
+    )
+    .await;
+    assert!(error.to_string().contains("SET DEFAULT NULL"), "{error}");
+    altered(&table, set_default("id", "NULL")).await;
+    altered(&table, Alteration::ChangeType { field: Field::new("id", DataType::Boolean, true), using }).await;
+}
+
+fn check(expression: &str) -> Alteration {
+    Alteration::AddCheck { expression: expression.to_owned() }
+}
+
+#[tokio::test]
+async fn checks_hold_for_the_rows_so_far_and_for_those_to_come() {
+    let lake = Lake::new();
+    let table = people(&lake).await;
+    let error = refused(&table, check("(id < 3)")).await;
+    assert!(matches!(&error, Error::InvalidArgument(text) if text.contains("id = 3")), "{error}");
+    let error = refused(&table, check("(none > 3)")).await;
+    assert!(error.to_string().contains("none"), "{error}");
+    altered(&table, check("(id < 9)")).await;
+    altered(&table, check("(length(name) < 2)")).await;
+    let told = commit(&lake, 4);
+    assert_eq!(told[0]["commitInfo"]["operation"], "ADD CONSTRAINT");
+    assert_eq!(told[0]["commitInfo"]["operationParameters"]["name"], "check_2");
+    let snapshot = newest(&table).await;
+    for rows in [[(9, Some("x"))], [(5, Some("xy"))]] {
+        let mut append = snapshot.append().await.unwrap();
+        let error = append.write(batch(&snapshot.schema(), &rows)).await.unwrap_err();
+        assert!(error.to_string().contains("check_"), "{error}");
+        append.abort().await;
+    }
+    insert(&table, &[(5, None)]).await;
+    for change in [rename("id", "z"), drop_column("name")] {
+        let error = refused(&table, change).await;
+        assert!(error.to_string().contains("check_"), "{error}");
+    }
+}

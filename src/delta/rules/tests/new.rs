@@ -86,6 +86,13 @@ fn a_column_that_cannot_be_null_needs_no_more() {
 }
 
 #[test]
+fn text_that_others_would_read_differently_is_refused() {
+    for sql in [r#"("odd name" <> 'it''s')"#, r#"("odd name" LIKE 'a\b')"#] {
+        assert_unsupported(&check_text(sql, &columns()), &["CHECK (", "with a quote or a backslash differently"]);
+    }
+}
+
+#[test]
 fn a_check_is_kept_only_of_values_that_others_see_as_they_are() {
     use arrow::datatypes::TimeUnit::Microsecond;
     let columns = Schema::new(vec![

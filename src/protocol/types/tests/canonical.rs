@@ -112,6 +112,9 @@ fn other_types_are_refused_by_name() {
     ] {
         assert_eq!(canonical_schema(&one_column(field)).unwrap_err().duckdb_type, name);
     }
+    let union = DataType::Union(UnionFields::from_fields([nullable("x", DataType::Int8)]), UnionMode::Sparse);
+    let union = canonical_schema(&one_column(plain(union))).unwrap_err();
+    assert!(union.to_string().ends_with("; cast it to a STRUCT with a field for each member"), "{union}");
     let refused = canonical_schema(&one_column(plain(DataType::Null))).unwrap_err();
     let text = r#"column "c" has type NULL, which is not offered; cast it to a type that has values"#;
     assert_eq!(refused.to_string(), text);

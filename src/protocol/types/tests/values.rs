@@ -66,7 +66,8 @@ fn a_time_with_time_zone_is_whole_or_null() {
     assert_eq!(sent(none, column()).unwrap().null_count(), 2);
     assert_eq!(sent(Time64MicrosecondArray::from(Vec::<i64>::new()), column()).unwrap().len(), 0);
     let some = reason(sent(Time64MicrosecondArray::from(vec![None, Some(0)]), column()));
-    assert!(some.contains("arrow_lossless_conversion"), "{some}");
+    let text = "its TIME WITH TIME ZONE was sent without the zone: SET arrow_lossless_conversion = true";
+    assert_eq!(some, format!("column \"c\": {text}"));
 
     let packed = |micros: u64, offset: u64| {
         sent_as(column(), Arc::new(fixed([Some(((micros << 24) | offset).to_le_bytes())])), column())
@@ -87,7 +88,7 @@ fn times_lie_within_a_day() {
     sent(Time64NanosecondArray::from(vec![Some(0), None, Some(86_400_000_000_000)]), nanos()).unwrap();
     for outside in [-1, 86_400_000_001] {
         let refused = reason(sent(Time64MicrosecondArray::from(vec![outside]), micros()));
-        assert_eq!(refused, r#"column "c": what was sent is no TIME"#);
+        assert!(refused.starts_with(r#"column "c": what was sent is no TIME; "#), "{refused}");
     }
     assert!(sent(Time64NanosecondArray::from(vec![86_400_000_000_001]), nanos()).is_err());
 }
