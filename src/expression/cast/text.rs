@@ -56,7 +56,7 @@ impl Cast<'_> {
             Type::USmallInt => self.read_integers::<UInt16Type>(0, u16::MAX),
             Type::UInteger => self.read_integers::<UInt32Type>(0, u32::MAX),
             Type::UBigInt => self.read_integers::<UInt64Type>(0, u64::MAX),
-            Type::HugeInt => self.read_as::<Decimal128Type>(|text| read::huge(text)),
+            Type::HugeInt => self.read_as::<Decimal128Type>(read::huge),
             Type::UHugeInt => {
                 self.read_as::<Decimal256Type>(|text| read::unsigned_huge(text).map(|value| i256::from_parts(value, 0)))
             }

@@ -3,10 +3,12 @@
 pub(super) mod arithmetic;
 mod call;
 mod date;
+mod letters;
 pub(super) mod nested;
 pub(super) mod number;
 pub(super) mod pattern;
 pub(super) mod spark;
+mod substring;
 pub(super) mod temporal;
 pub(super) mod text;
 pub(super) mod variadic;
@@ -64,9 +66,12 @@ pub(super) struct Overload {
 pub(super) enum Returns {
     /// The arguments become the parameters.
     Of(Type),
-    /// Told by the arguments' types: the types they are cast to, and the value's.
-    By(fn(&[Type]) -> Result<(Vec<Type>, Type)>),
+    /// Told by the arguments' types.
+    By(Resolve),
 }
+
+/// From the types of the arguments: those they are cast to, and the value's.
+pub(super) type Resolve = fn(&[Type]) -> Result<(Vec<Type>, Type)>;
 
 /// A signature of fixed types.
 pub(super) fn fixed<const N: usize>(parameters: [Type; N], returns: Type, function: &'static Function) -> Overload {

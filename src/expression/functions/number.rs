@@ -197,15 +197,7 @@ fn abs(call: &Call<'_>) -> Result<ArrayRef> {
 fn sign(call: &Call<'_>) -> Result<ArrayRef> {
     macro_rules! of {
         ($ty:ty, $zero:expr) => {
-            call.map::<$ty, Int8Type>(|value| {
-                Some(if value > $zero {
-                    1
-                } else if value < $zero {
-                    -1
-                } else {
-                    0
-                })
-            })
+            call.map::<$ty, Int8Type>(|value| Some(value.partial_cmp(&$zero).map_or(0, |order| order as i8)))
         };
     }
     match call.types[0] {

@@ -2,7 +2,7 @@
 
 use arrow::array::ArrayRef;
 
-use super::{Call, Form, Function, Overload, fixed, text::fold};
+use super::{Call, Form, Function, Overload, fixed, letters::fold};
 use crate::{
     engine::Result,
     expression::{Dialect, print::print_pattern, types::Type},
