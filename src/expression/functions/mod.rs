@@ -6,6 +6,7 @@ mod date;
 mod letters;
 pub(super) mod nested;
 pub(super) mod number;
+mod part;
 pub(super) mod pattern;
 pub(super) mod spark;
 mod substring;
@@ -17,7 +18,7 @@ use super::{Dialect, print::Printer, rules::Parameter, tree::Typed, types::Type}
 use crate::engine::{Error, Result};
 
 pub(super) use call::Call;
-pub(super) use date::Part;
+pub(super) use part::Part;
 
 /// What computes the values of a call.
 pub(super) struct Function {
@@ -49,8 +50,9 @@ pub(super) enum Form {
     Subscript,
     /// `a.b`
     Field,
-    /// By the arguments: it may have none.
-    Custom(fn(Printer, &[Typed]) -> Result<String>),
+    /// A call by the arguments: it may have none.
+    CallBy(fn(Printer, &[Typed]) -> Result<String>),
+    InfixBy(fn(Printer, &[Typed]) -> Result<String>),
     /// It has none with this meaning.
     None,
 }

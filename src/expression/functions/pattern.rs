@@ -15,8 +15,8 @@ macro_rules! matchers {
             run: $run,
             fails: $fails,
             keeps_nulls: true,
-            duckdb: Form::Custom(|printer, arguments| print_pattern(printer, $name, arguments)),
-            spark: Form::Custom(|printer, arguments| print_pattern(printer, $name, arguments)),
+            duckdb: Form::InfixBy(|printer, arguments| print_pattern(printer, $name, arguments)),
+            spark: Form::InfixBy(|printer, arguments| print_pattern(printer, $name, arguments)),
         };)*
     };
 }

@@ -77,22 +77,22 @@ static TRIM_OF: Function = function("trim", |call| Ok(trim_of(call, true, true))
 static LTRIM_OF: Function = function("ltrim", |call| Ok(trim_of(call, true, false)), Form::None);
 static RTRIM_OF: Function = function("rtrim", |call| Ok(trim_of(call, false, true)), Form::None);
 static SUBSTRING: Function =
-    Function { fails: true, ..function("substring", |call| substring(call, duckdb_range), Form::Custom(plain_part)) };
+    Function { fails: true, ..function("substring", |call| substring(call, duckdb_range), Form::CallBy(plain_part)) };
 static SUBSTRING_SPARK: Function =
-    Function { duckdb: Form::Custom(plain_part), ..same("substring", |call| substring(call, spark_range)) };
+    Function { duckdb: Form::CallBy(plain_part), ..same("substring", |call| substring(call, spark_range)) };
 static LEFT: Function =
-    function("left", |call| side(call, |length, count| 0..end(length, count)), Form::Custom(plain_left));
+    function("left", |call| side(call, |length, count| 0..end(length, count)), Form::CallBy(plain_left));
 static RIGHT: Function = function(
     "right",
     |call| side(call, |length, count| length - end(length, count)..length),
-    Form::Custom(plain_right),
+    Form::CallBy(plain_right),
 );
 static LEFT_SPARK: Function = Function {
-    duckdb: Form::Custom(plain_left),
+    duckdb: Form::CallBy(plain_left),
     ..same("left", |call| side(call, |length, count| 0..count.clamp(0, length)))
 };
 static RIGHT_SPARK: Function = Function {
-    duckdb: Form::Custom(plain_right),
+    duckdb: Form::CallBy(plain_right),
     ..same("right", |call| side(call, |length, count| length - count.clamp(0, length)..length))
 };
 static REPLACE: Function = same("replace", |call| {

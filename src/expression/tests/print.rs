@@ -71,7 +71,7 @@ fn sparks_expressions_in_duckdbs_sql() {
         ("year(dt) * 100 + month(dt)", "(year(dt) * 100) + month(dt)"),
         ("concat(s, 'x')", "s || 'x'"),
         ("if(a > 1, nvl(big, 0L), 5)", "CASE WHEN (a > 1) THEN coalesce(big, 0) ELSE 5 END"),
-        ("datediff(dt, DATE '2020-01-01') > 3", "(dt - CAST('2020-01-01' AS DATE)) > 3"),
+        ("datediff(dt, DATE '2020-01-01') > 3", "(dt - DATE '2020-01-01') > 3"),
         ("cast(a AS BIGINT)", "CAST(a AS BIGINT)"),
     ] {
         let rows = columns();
