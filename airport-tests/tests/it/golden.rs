@@ -8,7 +8,7 @@ use airport_tests::{
 use serde_json::json;
 use tonic::Code;
 
-use crate::support::{OFFERED, assert_callers_fault, assert_refused, files, lake};
+use crate::support::{OFFERED, assert_refused, files, lake};
 
 /// `CREATE TABLE lake.sales.copy AS ...`: without the constraints of the table it copies.
 const CREATE_COPY: &str = "174-DoAction-create_table";
