@@ -227,9 +227,13 @@ impl Grammar for Spark {
     }
 
     fn parse_infix(&self, parser: &mut Parser, left: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
-        infix(parser, left, precedence, BinaryOperator::MyIntegerDivide, |token| {
-            matches!(token, Token::Word(word) if word.keyword == Keyword::DIV && word.quote_style.is_none())
-        })
+        infix(
+            parser,
+            left,
+            precedence,
+            BinaryOperator::MyIntegerDivide,
+            |token| matches!(token, Token::Word(word) if word.keyword == Keyword::DIV && word.quote_style.is_none()),
+        )
     }
 }
 

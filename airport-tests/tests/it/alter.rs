@@ -129,7 +129,7 @@ async fn not_null_is_checked_set_and_dropped() {
     let null = RecordBatch::new_empty(strict.insert_schema());
     let nulls = null.columns().iter().map(|column| arrow::array::new_null_array(column.data_type(), 1)).collect();
     let null = RecordBatch::try_new(null.schema(), nulls).unwrap();
-    assert_refused(client.insert(&strict, &[null.clone()]).await, Code::InvalidArgument, &["id"]);
+    assert_refused(client.insert(&strict, std::slice::from_ref(&null)).await, Code::InvalidArgument, &["id"]);
     let loose = alter(&client, &Change::DropNotNull("id")).await;
     client.insert(&loose, &[null]).await.unwrap();
     assert_eq!(client.scan(&loose, &["id"]).await.unwrap().row_count(), 4);
@@ -324,4 +324,27 @@ async fn a_statement_whose_connection_broke_is_found_by_its_repetition() {
     assert_eq!(versions(&server.table(SALES, "t")).len(), 23, "one version more");
     let count = readers::both(&server.table(SALES, "t"), "SELECT count(*), min(length(id)) FROM t");
     assert_eq!(count, [[json!(200_003), json!(1)]]);
+}
+
+/// Killed at any moment of a rewriting: the table is as before or as after, for every reader.
+#[tokio::test]
+async fn a_crash_leaves_the_table_whole() {
+    let text = Field::new("id", DataType::Utf8, true);
+    for pause_ms in [5, 40, 80, 160] {
+        let (server, client, table) = with_people().await;
+        for part in 0..10 {
+            client.insert(&table, &[ids(10 + part * 10_000..10 + (part + 1) * 10_000)]).await.unwrap();
+        }
+        let change = Change::ChangeType(&text, "CAST((id + 1) AS VARCHAR)");
+        let altering = client.alter(SALES, "t", &change);
+        let _ = tokio::time::timeout(Duration::from_millis(pause_ms), altering).await;
+        let path = server.table(SALES, "t");
+        drop((client, table));
+        let setup = server.crash();
+        let found = readers::both(&path, "SELECT count(*), count(DISTINCT id), min(CAST(id AS BIGINT)) FROM t");
+        let before = [json!(100_003), json!(100_003), json!(0)];
+        let after = [json!(100_003), json!(100_003), json!(1)];
+        assert!(found == [before.clone()] || found == [after.clone()], "after {pause_ms} ms: {found:?}");
+        drop(setup);
+    }
 }

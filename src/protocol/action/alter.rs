@@ -101,7 +101,7 @@ pub enum TableChange {
 impl AlterTable {
     /// Decodes an action's body; `None` if the action is none of these.
     pub(super) fn decode(action: &str, body: &[u8]) -> Option<Result<Self, DecodeError>> {
-        let (what, read): (_, fn(&'static str, Wire) -> Result<TableChange, DecodeError>) = match action {
+        let (what, read): (_, Read) = match action {
             "rename_table" => ("rename_table request", rename_table),
             "add_column" => ("add_column request", add_column),
             "add_field" => ("add_field request", add_field),
@@ -119,11 +119,7 @@ impl AlterTable {
         Some(Self::read(what, body, read))
     }
 
-    fn read(
-        what: &'static str,
-        body: &[u8],
-        read: fn(&'static str, Wire) -> Result<TableChange, DecodeError>,
-    ) -> Result<Self, DecodeError> {
+    fn read(what: &'static str, body: &[u8], read: Read) -> Result<Self, DecodeError> {
         let mut wire: Wire = msgpack::decode(what, body)?;
         let catalog_name = needed(what, "catalog", wire.catalog.take())?;
         let schema_name = needed(what, "schema", wire.schema.take())?;
@@ -133,18 +129,21 @@ impl AlterTable {
     }
 }
 
+/// What makes a change of an action's keys.
+type Read = fn(&'static str, Wire) -> Result<TableChange, DecodeError>;
+
 fn rename_table(what: &'static str, wire: Wire) -> Result<TableChange, DecodeError> {
     Ok(TableChange::RenameTable { new_name: needed(what, "new_table_name", wire.new_table_name)? })
 }
 
 fn add_column(what: &'static str, wire: Wire) -> Result<TableChange, DecodeError> {
     let if_not_exists = wire.if_column_not_exists;
-    Ok(TableChange::AddColumn { column: wire.column(what)?, if_not_exists })
+    Ok(TableChange::AddColumn { column: column(what, wire.column_schema)?, if_not_exists })
 }
 
 fn add_field(what: &'static str, wire: Wire) -> Result<TableChange, DecodeError> {
     let if_not_exists = wire.if_field_not_exists;
-    let field = wire.column(what)?;
+    let field = column(what, wire.column_schema)?;
     Ok(TableChange::AddField { parent: path(what, wire.column_path)?, field, if_not_exists })
 }
 
@@ -168,7 +167,7 @@ fn rename_field(what: &'static str, wire: Wire) -> Result<TableChange, DecodeErr
 }
 
 fn change_type(what: &'static str, wire: Wire) -> Result<TableChange, DecodeError> {
-    let column = wire.column(what)?;
+    let column = column(what, wire.column_schema)?;
     Ok(TableChange::ChangeType { column, using: needed(what, "expression", wire.expression)? })
 }
 
@@ -200,6 +199,15 @@ fn path(what: &'static str, path: Option<Vec<String>>) -> Result<Vec<String>, De
     }
 }
 
+/// The one column in `column_schema`.
+fn column(what: &'static str, schema: Option<Vec<u8>>) -> Result<Field, DecodeError> {
+    let schema = ipc::decode_schema(what, &needed(what, "column_schema", schema)?)?;
+    match schema.fields().as_ref() {
+        [column] => Ok(column.as_ref().clone()),
+        columns => Err(DecodeError::new(what, format!("column_schema has {} columns instead of 1", columns.len()))),
+    }
+}
+
 /// The keys of all these actions. Each has only its own; a struct of its own would not do, as `set_not_null` packs
 /// `ignore_not_found` twice, which derived decoders refuse.
 #[derive(Default)]
@@ -220,18 +228,6 @@ struct Wire {
     if_column_exists: bool,
     if_column_not_exists: bool,
     if_field_not_exists: bool,
-}
-
-impl Wire {
-    /// The one column in `column_schema`.
-    fn column(&self, what: &'static str) -> Result<Field, DecodeError> {
-        let bytes = needed(what, "column_schema", self.column_schema.as_deref())?;
-        let schema = ipc::decode_schema(what, bytes)?;
-        match schema.fields().as_ref() {
-            [column] => Ok(column.as_ref().clone()),
-            columns => Err(DecodeError::new(what, format!("column_schema has {} columns instead of 1", columns.len()))),
-        }
-    }
 }
 
 impl<'de> Deserialize<'de> for Wire {

@@ -64,9 +64,7 @@ async fn appends_go_on_beside_a_change_and_no_null_slips_through() {
         tokio::spawn(async move {
             for number in 0..10 {
                 let snapshot = newest(&table).await;
-                let id = Int64Array::from(
-                    vec![(number + writer) % 7 != 3].iter().map(|&some| some.then_some(7)).collect::<Vec<_>>(),
-                );
+                let id = Int64Array::from(vec![((number + writer) % 7 != 3).then_some(7)]);
                 let names = StringArray::from(vec![Some("x")]);
                 let schema = Arc::new(Schema::new(vec![long("id"), Field::new("name", DataType::Utf8, true)]));
                 let rows = RecordBatch::try_new(schema, vec![Arc::new(id), Arc::new(names)]).unwrap();
