@@ -32,7 +32,6 @@ pub(super) enum Parameter {
     Of(Type),
     /// A DECIMAL of any width and scale.
     AnyDecimal,
-    Any,
 }
 
 /// What it costs to take `from` for `to`; `None` where only an explicit cast does.
@@ -168,7 +167,6 @@ pub(super) fn overload<'a>(
 fn parameter_cost(argument: &Operand, parameter: &Parameter) -> Option<u32> {
     match parameter {
         Parameter::Of(ty) => cost(argument, ty),
-        Parameter::Any => Some(5),
         // A string literal does not say which DECIMAL it is.
         Parameter::AnyDecimal if argument.literal == Some(Literal::Text) => None,
         Parameter::AnyDecimal => cost(argument, &Type::Decimal(18, 3)),

@@ -16,9 +16,9 @@ use crate::{
     engine::{Error, Result},
     expression::{
         Dialect,
-        cast::{interval, read},
+        cast::{self, Mode, interval, read},
         functions,
-        tree::Typed,
+        tree::{Node, Typed},
         types::{DECIMAL_WIDTH_MAX, Type},
     },
 };
@@ -50,7 +50,15 @@ impl Binder<'_> {
             return Err(unsupported("the literal X'...'"));
         }
         let ty = self.sql_type(&typed.data_type)?;
-        self.cast(input, &ty, false)
+        match (&input.node, self.dialect) {
+            // A literal of Spark's, which a cast of text is not.
+            (Node::Literal(text), Dialect::Spark)
+                if matches!(ty, Type::Date | Type::Timestamp(_) | Type::TimestampTz) =>
+            {
+                Ok(Typed::literal(cast::cast(text, &input.ty, &ty, Mode::Strict)?, ty))
+            }
+            _ => self.cast(input, &ty, false),
+        }
     }
 
     /// `INTERVAL '1 day'`, `INTERVAL 3 HOUR`

@@ -37,7 +37,7 @@ pub(in crate::expression) fn parse(text: &str) -> Option<Span> {
         rest = if negative { &rest[1..] } else { rest };
         let end = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
         if rest.get(end) == Some(&b':') {
-            let nanos = super::read::time_prefix(rest)?.0;
+            let nanos = super::read_time::time_prefix(rest)?.0;
             span.micros = span.micros.checked_add(nanos / 1000)?;
             span.micros = if negative { span.micros.checked_neg()? } else { span.micros };
             found = true;

@@ -8,6 +8,7 @@ pub(super) mod interval;
 mod nested;
 pub(super) mod numeric;
 pub(super) mod read;
+mod read_time;
 pub(super) mod temporal;
 mod text;
 pub(super) mod write;

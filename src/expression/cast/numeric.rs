@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, BooleanArray},
+    array::{ArrayRef, AsArray, BooleanArray},
     compute,
     datatypes::{
         ArrowPrimitiveType, Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
@@ -81,20 +81,21 @@ pub(super) fn is_total(from: &Type, to: &Type) -> bool {
     }
 }
 
+#[expect(clippy::useless_conversion, reason = "one of the macro's types is i128 itself")]
 impl Cast<'_> {
     pub(super) fn numeric(&self) -> Result<ArrayRef> {
         match (self.from, self.to) {
-            (Type::Boolean, _) => self.from_boolean(),
+            (Type::Boolean, _) => self.cast_boolean(),
             (_, Type::Boolean) => self.to_boolean(),
-            (Type::Float, _) => self.from_float::<Float32Type>(),
-            (Type::Double, _) => self.from_float::<Float64Type>(),
-            (Type::UHugeInt, _) => self.from_unsigned_huge(),
-            (Type::Decimal(..), _) => self.from_decimal(),
-            _ => with_integer!(self.from, Source => self.from_integer::<Source>()),
+            (Type::Float, _) => self.cast_float::<Float32Type>(),
+            (Type::Double, _) => self.cast_float::<Float64Type>(),
+            (Type::UHugeInt, _) => self.cast_unsigned_huge(),
+            (Type::Decimal(..), _) => self.cast_decimal(),
+            _ => with_integer!(self.from, Source => self.cast_integer::<Source>()),
         }
     }
 
-    fn from_boolean(&self) -> Result<ArrayRef> {
+    fn cast_boolean(&self) -> Result<ArrayRef> {
         let integers = compute::cast(self.array, &arrow::datatypes::DataType::Int8).map_err(kernel_failure)?;
         super::cast(&integers, &Type::TinyInt, self.to, self.mode)
     }
@@ -111,7 +112,7 @@ impl Cast<'_> {
         }))
     }
 
-    fn from_integer<S: ArrowPrimitiveType>(&self) -> Result<ArrayRef>
+    fn cast_integer<S: ArrowPrimitiveType>(&self) -> Result<ArrayRef>
     where
         S::Native: Into<i128>,
     {
@@ -133,7 +134,7 @@ impl Cast<'_> {
         }
     }
 
-    fn from_unsigned_huge(&self) -> Result<ArrayRef> {
+    fn cast_unsigned_huge(&self) -> Result<ArrayRef> {
         let double = |value: i256| value.to_parts().0 as f64;
         match self.to {
             Type::Float => self.map::<Decimal256Type, Float32Type>(|value| Some(value.to_parts().0 as f32)),
@@ -152,7 +153,7 @@ impl Cast<'_> {
         }
     }
 
-    fn from_float<S: ArrowPrimitiveType>(&self) -> Result<ArrayRef>
+    fn cast_float<S: ArrowPrimitiveType>(&self) -> Result<ArrayRef>
     where
         S::Native: Into<f64>,
     {
@@ -189,7 +190,7 @@ impl Cast<'_> {
         }
     }
 
-    fn from_decimal(&self) -> Result<ArrayRef> {
+    fn cast_decimal(&self) -> Result<ArrayRef> {
         let Type::Decimal(_, scale) = *self.from else { return Ok(self.array.clone()) };
         let power = 10_i128.pow(u32::from(scale));
         match self.to {

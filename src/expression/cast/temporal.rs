@@ -55,8 +55,8 @@ impl Cast<'_> {
                     Nanosecond => self.map::<Date32Type, TimestampNanosecondType>(convert),
                 }
             }
-            (from, Type::Date) => self.from_timestamp::<Date32Type>(unit(from), |micros| Some(micros_to_date(micros))),
-            (from, Type::Time) => self.from_timestamp::<Time64MicrosecondType>(unit(from), |micros| {
+            (from, Type::Date) => self.cast_timestamp::<Date32Type>(unit(from), |micros| Some(micros_to_date(micros))),
+            (from, Type::Time) => self.cast_timestamp::<Time64MicrosecondType>(unit(from), |micros| {
                 is_finite(micros).then(|| calendar::split(micros).1)
             }),
             (Type::Timestamp(Nanosecond), Type::Timestamp(Nanosecond)) => Ok(self.array.clone()),
@@ -64,17 +64,17 @@ impl Cast<'_> {
                 let (from, to) = (unit(self.from), unit(self.to));
                 let convert = move |micros: i64| from_micros(micros, to);
                 match to {
-                    Second => self.from_timestamp::<TimestampSecondType>(from, convert),
-                    Millisecond => self.from_timestamp::<TimestampMillisecondType>(from, convert),
-                    Microsecond => self.from_timestamp::<TimestampMicrosecondType>(from, convert),
-                    Nanosecond => self.from_timestamp::<TimestampNanosecondType>(from, convert),
+                    Second => self.cast_timestamp::<TimestampSecondType>(from, convert),
+                    Millisecond => self.cast_timestamp::<TimestampMillisecondType>(from, convert),
+                    Microsecond => self.cast_timestamp::<TimestampMicrosecondType>(from, convert),
+                    Nanosecond => self.cast_timestamp::<TimestampNanosecondType>(from, convert),
                 }
             }
             (from, to) => Err(Error::Unsupported(format!("a cast from {from} to {to} is not offered in expressions"))),
         }
     }
 
-    fn from_timestamp<T: arrow::array::ArrowPrimitiveType>(
+    fn cast_timestamp<T: arrow::array::ArrowPrimitiveType>(
         &self,
         unit: TimeUnit,
         convert: impl Fn(i64) -> Option<T::Native>,

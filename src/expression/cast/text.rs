@@ -15,7 +15,7 @@ use arrow::{
     },
 };
 
-use super::{Cast, Mode, interval, read, temporal::from_micros, write};
+use super::{Cast, Mode, interval, read, read_time, temporal::from_micros, write};
 use crate::{
     engine::Result,
     expression::types::{DECIMAL_WIDTH_MAX, Type},
@@ -56,7 +56,7 @@ impl Cast<'_> {
             Type::USmallInt => self.read_integers::<UInt16Type>(0, u16::MAX),
             Type::UInteger => self.read_integers::<UInt32Type>(0, u32::MAX),
             Type::UBigInt => self.read_integers::<UInt64Type>(0, u64::MAX),
-            Type::HugeInt => self.read_as::<Decimal128Type>(|text| read::huge(text)),
+            Type::HugeInt => self.read_as::<Decimal128Type>(read::huge),
             Type::UHugeInt => {
                 self.read_as::<Decimal256Type>(|text| read::unsigned_huge(text).map(|value| i256::from_parts(value, 0)))
             }
@@ -66,24 +66,25 @@ impl Cast<'_> {
                 let (width, scale) = (*width.min(&DECIMAL_WIDTH_MAX), *scale);
                 self.read_as::<Decimal128Type>(|text| read::decimal(text, width, scale))
             }
-            Type::Date => self.read_as::<Date32Type>(read::date),
-            Type::Time => self.read_as::<Time64MicrosecondType>(|text| read::time(text).map(|nanos| nanos / 1000)),
-            Type::TimeNs => self.read_as::<Time64NanosecondType>(read::time),
+            Type::Date => self.read_as::<Date32Type>(read_time::date),
+            Type::Time => self.read_as::<Time64MicrosecondType>(|text| read_time::time(text).map(|nanos| nanos / 1000)),
+            Type::TimeNs => self.read_as::<Time64NanosecondType>(read_time::time),
             Type::Timestamp(TimeUnit::Second) => {
-                self.read_as::<TimestampSecondType>(|text| from_micros(read::timestamp(text)?, TimeUnit::Second))
+                self.read_as::<TimestampSecondType>(|text| from_micros(read_time::timestamp(text)?, TimeUnit::Second))
             }
-            Type::Timestamp(TimeUnit::Millisecond) => self
-                .read_as::<TimestampMillisecondType>(|text| from_micros(read::timestamp(text)?, TimeUnit::Millisecond)),
-            Type::Timestamp(TimeUnit::Nanosecond) => self.read_as::<TimestampNanosecondType>(read::timestamp_ns),
-            Type::Timestamp(TimeUnit::Microsecond) => self.read_as::<TimestampMicrosecondType>(read::timestamp),
-            Type::TimestampTz => self.read_as::<TimestampMicrosecondType>(read::timestamp_tz),
+            Type::Timestamp(TimeUnit::Millisecond) => self.read_as::<TimestampMillisecondType>(|text| {
+                from_micros(read_time::timestamp(text)?, TimeUnit::Millisecond)
+            }),
+            Type::Timestamp(TimeUnit::Nanosecond) => self.read_as::<TimestampNanosecondType>(read_time::timestamp_ns),
+            Type::Timestamp(TimeUnit::Microsecond) => self.read_as::<TimestampMicrosecondType>(read_time::timestamp),
+            Type::TimestampTz => self.read_as::<TimestampMicrosecondType>(read_time::timestamp_tz),
             Type::Interval => self.read_as::<IntervalMonthDayNanoType>(|text| {
                 let span = interval::parse(text)?;
                 Some(IntervalMonthDayNano::new(span.months, span.days, span.micros.checked_mul(1000)?))
             }),
             Type::Uuid => self.read_bytes(16, |text| read::uuid(text).map(Vec::from)),
             Type::TimeTz => self.read_bytes(8, |text| {
-                let (micros, offset) = read::time_tz(text)?;
+                let (micros, offset) = read_time::time_tz(text)?;
                 Some(((micros as u64) << 24 | (57_599 - offset) as u64).to_le_bytes().to_vec())
             }),
             Type::Blob => self.read_blobs(read::blob),

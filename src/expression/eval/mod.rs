@@ -9,7 +9,7 @@ mod logic;
 use std::sync::Arc;
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, BooleanArray, UInt32Array, new_empty_array},
+    array::{ArrayRef, AsArray, BooleanArray, UInt32Array, new_empty_array},
     compute,
     datatypes::{
         Decimal128Type, Decimal256Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type,

@@ -8,7 +8,7 @@ use arrow::{
     },
 };
 
-use super::{Call, Form, Function, Overload, Returns, fixed, temporal};
+use super::{Call, Form, Function, Overload, Resolve, Returns, fixed, temporal};
 use crate::{
     engine::{Error, Result},
     expression::{
@@ -119,8 +119,6 @@ pub(super) fn overloads(name: &str, dialect: Dialect) -> Option<Vec<Overload>> {
         _ => return None,
     })
 }
-
-type Resolve = fn(&[Type]) -> Result<(Vec<Type>, Type)>;
 
 fn spark_overloads(
     name: &str,

@@ -3,10 +3,13 @@
 pub(super) mod arithmetic;
 mod call;
 mod date;
+mod letters;
 pub(super) mod nested;
 pub(super) mod number;
+mod part;
 pub(super) mod pattern;
 pub(super) mod spark;
+mod substring;
 pub(super) mod temporal;
 pub(super) mod text;
 pub(super) mod variadic;
@@ -15,7 +18,7 @@ use super::{Dialect, print::Printer, rules::Parameter, tree::Typed, types::Type}
 use crate::engine::{Error, Result};
 
 pub(super) use call::Call;
-pub(super) use date::Part;
+pub(super) use part::Part;
 
 /// What computes the values of a call.
 pub(super) struct Function {
@@ -47,8 +50,9 @@ pub(super) enum Form {
     Subscript,
     /// `a.b`
     Field,
-    /// By the arguments: it may have none.
-    Custom(fn(Printer, &[Typed]) -> Result<String>),
+    /// A call by the arguments: it may have none.
+    CallBy(fn(Printer, &[Typed]) -> Result<String>),
+    InfixBy(fn(Printer, &[Typed]) -> Result<String>),
     /// It has none with this meaning.
     None,
 }
@@ -64,9 +68,12 @@ pub(super) struct Overload {
 pub(super) enum Returns {
     /// The arguments become the parameters.
     Of(Type),
-    /// Told by the arguments' types: the types they are cast to, and the value's.
-    By(fn(&[Type]) -> Result<(Vec<Type>, Type)>),
+    /// Told by the arguments' types.
+    By(Resolve),
 }
+
+/// From the types of the arguments: those they are cast to, and the value's.
+pub(super) type Resolve = fn(&[Type]) -> Result<(Vec<Type>, Type)>;
 
 /// A signature of fixed types.
 pub(super) fn fixed<const N: usize>(parameters: [Type; N], returns: Type, function: &'static Function) -> Overload {

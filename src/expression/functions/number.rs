@@ -36,12 +36,12 @@ static SIGN: Function = function("sign", sign, Form::None);
 static FLOOR: Function = function(
     "floor",
     |call| rounded(call, f64::floor, f32::floor, i128::div_euclid),
-    Form::Custom(|printer, arguments| of_decimal(printer, "floor", arguments)),
+    Form::CallBy(|printer, arguments| of_decimal(printer, "floor", arguments)),
 );
 static CEIL: Function = function(
     "ceil",
     |call| rounded(call, f64::ceil, f32::ceil, |value, power| -(-value).div_euclid(power)),
-    Form::Custom(|printer, arguments| of_decimal(printer, "ceil", arguments)),
+    Form::CallBy(|printer, arguments| of_decimal(printer, "ceil", arguments)),
 );
 pub(in crate::expression) static TRUNC: Function =
     function("trunc", |call| rounded(call, f64::trunc, f32::trunc, |value, power| value / power), Form::None);
@@ -197,15 +197,7 @@ fn abs(call: &Call<'_>) -> Result<ArrayRef> {
 fn sign(call: &Call<'_>) -> Result<ArrayRef> {
     macro_rules! of {
         ($ty:ty, $zero:expr) => {
-            call.map::<$ty, Int8Type>(|value| {
-                Some(if value > $zero {
-                    1
-                } else if value < $zero {
-                    -1
-                } else {
-                    0
-                })
-            })
+            call.map::<$ty, Int8Type>(|value| Some(value.partial_cmp(&$zero).map_or(0, |order| order as i8)))
         };
     }
     match call.types[0] {

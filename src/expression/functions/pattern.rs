@@ -2,7 +2,7 @@
 
 use arrow::array::ArrayRef;
 
-use super::{Call, Form, Function, Overload, fixed, text::fold};
+use super::{Call, Form, Function, Overload, fixed, letters::fold};
 use crate::{
     engine::Result,
     expression::{Dialect, print::print_pattern, types::Type},
@@ -15,8 +15,8 @@ macro_rules! matchers {
             run: $run,
             fails: $fails,
             keeps_nulls: true,
-            duckdb: Form::Custom(|printer, arguments| print_pattern(printer, $name, arguments)),
-            spark: Form::Custom(|printer, arguments| print_pattern(printer, $name, arguments)),
+            duckdb: Form::InfixBy(|printer, arguments| print_pattern(printer, $name, arguments)),
+            spark: Form::InfixBy(|printer, arguments| print_pattern(printer, $name, arguments)),
         };)*
     };
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{Array, ArrayRef, StringArray},
+    array::{ArrayRef, StringArray},
     datatypes::{Date32Type, Int32Type, TimeUnit, TimestampMicrosecondType},
 };
 
@@ -36,11 +36,11 @@ static TO_DATE_OF_MOMENT: Function = function("to_date", |call| {
 });
 static DATE_ADD: Function = Function {
     fails: true,
-    ..function("date_add", |call| call.zip::<Date32Type, Int32Type, Date32Type>(|date, days| date.checked_add(days)))
+    ..function("date_add", |call| call.zip::<Date32Type, Int32Type, Date32Type>(i32::checked_add))
 };
 static DATE_SUB: Function = Function {
     fails: true,
-    ..function("date_sub", |call| call.zip::<Date32Type, Int32Type, Date32Type>(|date, days| date.checked_sub(days)))
+    ..function("date_sub", |call| call.zip::<Date32Type, Int32Type, Date32Type>(i32::checked_sub))
 };
 static DATE_DIFF: Function = Function {
     fails: true,

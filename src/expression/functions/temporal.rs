@@ -91,9 +91,8 @@ static TIME_MINUS_INTERVAL: Function = plus("-", |call| {
         Some((time - Span::from(span).micros % MICROS_PER_DAY).rem_euclid(MICROS_PER_DAY))
     })
 });
-static DATE_PLUS_TIME: Function = plus("+", |call| {
-    call.zip::<Date32Type, Time64MicrosecondType, TimestampMicrosecondType>(|date, time| at(date, time))
-});
+static DATE_PLUS_TIME: Function =
+    plus("+", |call| call.zip::<Date32Type, Time64MicrosecondType, TimestampMicrosecondType>(at));
 static TIME_PLUS_DATE: Function = plus("+", |call| {
     call.zip::<Time64MicrosecondType, Date32Type, TimestampMicrosecondType>(|time, date| at(date, time))
 });

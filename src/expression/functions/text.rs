@@ -7,7 +7,11 @@ use arrow::{
     datatypes::{Int32Type, Int64Type},
 };
 
-use super::{Call, Form, Function, Overload, fixed};
+use super::{
+    Call, Form, Function, Overload, fixed,
+    letters::{is_space_separator, lower, upper},
+    substring::{duckdb_range, end, side, spark_range, substring},
+};
 use crate::{
     engine::Result,
     expression::{
@@ -73,22 +77,22 @@ static TRIM_OF: Function = function("trim", |call| Ok(trim_of(call, true, true))
 static LTRIM_OF: Function = function("ltrim", |call| Ok(trim_of(call, true, false)), Form::None);
 static RTRIM_OF: Function = function("rtrim", |call| Ok(trim_of(call, false, true)), Form::None);
 static SUBSTRING: Function =
-    Function { fails: true, ..function("substring", |call| substring(call, duckdb_range), Form::Custom(plain_part)) };
+    Function { fails: true, ..function("substring", |call| substring(call, duckdb_range), Form::CallBy(plain_part)) };
 static SUBSTRING_SPARK: Function =
-    Function { duckdb: Form::Custom(plain_part), ..same("substring", |call| substring(call, spark_range)) };
+    Function { duckdb: Form::CallBy(plain_part), ..same("substring", |call| substring(call, spark_range)) };
 static LEFT: Function =
-    function("left", |call| side(call, |length, count| 0..end(length, count)), Form::Custom(plain_left));
+    function("left", |call| side(call, |length, count| 0..end(length, count)), Form::CallBy(plain_left));
 static RIGHT: Function = function(
     "right",
     |call| side(call, |length, count| length - end(length, count)..length),
-    Form::Custom(plain_right),
+    Form::CallBy(plain_right),
 );
 static LEFT_SPARK: Function = Function {
-    duckdb: Form::Custom(plain_left),
+    duckdb: Form::CallBy(plain_left),
     ..same("left", |call| side(call, |length, count| 0..count.clamp(0, length)))
 };
 static RIGHT_SPARK: Function = Function {
-    duckdb: Form::Custom(plain_right),
+    duckdb: Form::CallBy(plain_right),
     ..same("right", |call| side(call, |length, count| length - count.clamp(0, length)..length))
 };
 static REPLACE: Function = same("replace", |call| {
@@ -96,9 +100,9 @@ static REPLACE: Function = same("replace", |call| {
     Ok(call.texts(|row, out| {
         let (text, from, to) = (text(row)?, from(row)?, to(row)?);
         if from.is_empty() {
-            out.push_str(text)
+            out.push_str(text);
         } else {
-            out.push_str(&text.replace(from, to))
+            out.push_str(&text.replace(from, to));
         }
         Some(())
     }))
@@ -242,37 +246,6 @@ static REPEAT_INT: Function = Function {
     })
 };
 
-/// Every character in lower case, one for one (Unicode's simple mapping, not the one that can lengthen a text).
-pub(super) fn fold(text: &str) -> String {
-    text.chars().map(lower).collect()
-}
-
-pub(super) fn lower(character: char) -> char {
-    // Only U+0130 becomes two characters, of which the first is its simple mapping.
-    character.to_lowercase().next().unwrap_or(character)
-}
-
-fn upper(character: char) -> char {
-    let mut raised = character.to_uppercase();
-    match (raised.next(), raised.next()) {
-        (Some(single), None) => single,
-        // Greek letters with iota subscript have a single capital too; others that become several stay.
-        _ => match character as u32 {
-            0x1f80..=0x1f87 | 0x1f90..=0x1f97 | 0x1fa0..=0x1fa7 => {
-                char::from_u32(character as u32 + 8).unwrap_or(character)
-            }
-            0xdf => '\u{1e9e}',
-            0x1fb3 | 0x1fc3 | 0x1ff3 => char::from_u32(character as u32 + 9).unwrap_or(character),
-            _ => character,
-        },
-    }
-}
-
-/// Unicode's category Zs.
-const fn is_space_separator(character: char) -> bool {
-    matches!(character, ' ' | '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}')
-}
-
 fn each(call: &Call<'_>, convert: impl Fn(&str, &mut String)) -> ArrayRef {
     let text = call.text(0);
     call.texts(|row, out| {
@@ -297,92 +270,6 @@ fn trim_of(call: &Call<'_>, head: bool, tail: bool) -> ArrayRef {
         out.push_str(if tail { text.trim_end_matches(strip) } else { text });
         Some(())
     })
-}
-
-/// Where a range of characters lies, of how many.
-type Range = fn(length: i64, offset: i64, count: Option<i64>) -> Option<std::ops::Range<i64>>;
-
-fn substring(call: &Call<'_>, range: Range) -> Result<ArrayRef> {
-    // The reach of DuckDB's offsets; Spark's are INT.
-    const REACH: std::ops::RangeInclusive<i64> = -4_294_967_296..=4_294_967_295;
-    let text = call.text(0);
-    let number = |index: usize| -> Box<dyn Fn(usize) -> Option<i64> + '_> {
-        if *call.types[index] == Type::Integer {
-            let number = call.number::<Int32Type>(index);
-            Box::new(move |row| number(row).map(i64::from))
-        } else {
-            Box::new(call.number::<Int64Type>(index))
-        }
-    };
-    let offset = number(1);
-    let count = (call.arguments.len() == 3).then(|| number(2));
-    for row in 0..call.rows {
-        let values = [offset(row), count.as_ref().and_then(|count| count(row))];
-        if values.into_iter().flatten().any(|value| !REACH.contains(&value)) {
-            return Err(call.failure(row, "an offset or length is out of range"));
-        }
-    }
-    Ok(call.texts(|row, out| {
-        let (text, offset) = (text(row)?, offset(row)?);
-        let count = match &count {
-            Some(count) => Some(count(row)?),
-            None => None,
-        };
-        let length = if text.is_ascii() { text.len() } else { text.chars().count() };
-        if let Some(range) = range(length as i64, offset, count) {
-            slice(text, &range, out);
-        }
-        Some(())
-    }))
-}
-
-fn slice(text: &str, range: &std::ops::Range<i64>, out: &mut String) {
-    let (start, end) = (range.start.max(0) as usize, range.end.max(0) as usize);
-    if text.is_ascii() {
-        let end = end.min(text.len());
-        return out.push_str(&text[start.min(end)..end]);
-    }
-    out.extend(text.chars().skip(start).take(end.saturating_sub(start)));
-}
-
-/// From 1, or from -1 at the end; what lies outside the text counts; a negative length goes backwards.
-fn duckdb_range(length: i64, offset: i64, count: Option<i64>) -> Option<std::ops::Range<i64>> {
-    let start = if offset >= 0 { offset - 1 } else { length + offset };
-    Some(match count {
-        None => start..length,
-        Some(count) if count >= 0 => start..start + count,
-        Some(count) => start + count..start,
-    })
-}
-
-/// From 1 (0 is 1 too), or from -1 at the end, where what lies before the text counts.
-fn spark_range(length: i64, offset: i64, count: Option<i64>) -> Option<std::ops::Range<i64>> {
-    let start = match offset {
-        1.. => offset - 1,
-        0 => 0,
-        _ => length + offset,
-    };
-    let end = count.map_or(length, |count| start + count.max(0));
-    (end > 0 && start < length).then(|| start.max(0)..end.min(length))
-}
-
-fn end(length: i64, count: i64) -> i64 {
-    if count >= 0 { count.min(length) } else { (length + count).max(0) }
-}
-
-fn side(call: &Call<'_>, range: impl Fn(i64, i64) -> std::ops::Range<i64>) -> Result<ArrayRef> {
-    let text = call.text(0);
-    let count: Box<dyn Fn(usize) -> Option<i64> + '_> = if *call.types[1] == Type::Integer {
-        let count = call.number::<Int32Type>(1);
-        Box::new(move |row| count(row).map(i64::from))
-    } else {
-        Box::new(call.number::<Int64Type>(1))
-    };
-    Ok(call.texts(|row, out| {
-        let (text, count) = (text(row)?, count(row)?);
-        slice(text, &range(text.chars().count() as i64, count), out);
-        Some(())
-    }))
 }
 
 fn test(call: &Call<'_>, holds: impl Fn(&str, &str) -> bool) -> ArrayRef {
@@ -467,9 +354,9 @@ fn pad(call: &Call<'_>, head: bool) -> Result<ArrayRef> {
         let missing = length.saturating_sub(text.chars().count());
         let padding = padding.chars().cycle().take(missing);
         if head {
-            out.extend(padding.chain(kept))
+            out.extend(padding.chain(kept));
         } else {
-            out.extend(kept.chain(padding))
+            out.extend(kept.chain(padding));
         }
         Some(())
     }))

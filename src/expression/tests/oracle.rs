@@ -185,7 +185,8 @@ fn nested() -> Vec<(Field, ArrayRef)> {
         Some(vec![true, true, false, true, true, true].into()),
     );
     let mut maps = MapBuilder::new(None, StringBuilder::new(), Int32Builder::new());
-    let rows: [Option<&[(&str, Option<i32>)]>; ROWS] = [
+    type Entries = [(&'static str, Option<i32>)];
+    let rows: [Option<&Entries>; ROWS] = [
         Some(&[("a", Some(1)), ("b", Some(2))]),
         Some(&[]),
         None,

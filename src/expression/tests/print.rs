@@ -40,7 +40,7 @@ fn duckdbs_expressions_in_sparks_sql() {
         ("CASE  WHEN ((a > 1)) THEN (true) ELSE (s = 'x') END", "CASE WHEN (a > 1) THEN TRUE ELSE (s = 'x') END"),
         ("(COALESCE(a, 0) > 1)", "coalesce(a, 0) > 1"),
         ("((a % 2) = 0)", "(a % 2) = 0"),
-        ("((a / 2) > 1)", "(a / 2) > 1e0"),
+        ("((a / 2) > 1)", "(a / 2e0) > 1e0"),
         ("((a // 2) > 1)", "(a DIV 2) > 1"),
         ("(length(s) < 5)", "length(s) < 5"),
         ("(main.\"substring\"(s, 1, 2) = 'a')", "substring(s, 1, 2) = 'a'"),
@@ -64,14 +64,14 @@ fn duckdbs_expressions_in_sparks_sql() {
 fn sparks_expressions_in_duckdbs_sql() {
     for (spark, duckdb) in [
         ("a > 0 AND `Order Id` <=> 1", "(a > 0) AND (\"Order Id\" IS NOT DISTINCT FROM 1)"),
-        ("a / 2 > 1", "(a / 2) > 1e0"),
+        ("a / 2 > 1", "(a / 2e0) > 1e0"),
         ("a / big > 1", "(a / nullif(big, 0)) > 1e0"),
         ("s LIKE 'a%' OR s = \"it's\"", "(s LIKE 'a%') OR (s = 'it''s')"),
         ("s LIKE '100\\\\%'", "s LIKE '100\\%' ESCAPE '\\'"),
         ("year(dt) * 100 + month(dt)", "(year(dt) * 100) + month(dt)"),
         ("concat(s, 'x')", "s || 'x'"),
         ("if(a > 1, nvl(big, 0L), 5)", "CASE WHEN (a > 1) THEN coalesce(big, 0) ELSE 5 END"),
-        ("datediff(dt, DATE '2020-01-01') > 3", "(dt - CAST('2020-01-01' AS DATE)) > 3"),
+        ("datediff(dt, DATE '2020-01-01') > 3", "(dt - DATE '2020-01-01') > 3"),
         ("cast(a AS BIGINT)", "CAST(a AS BIGINT)"),
     ] {
         let rows = columns();
