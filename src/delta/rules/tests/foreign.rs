@@ -114,7 +114,10 @@ async fn invariants_hold_wherever_they_stand() {
         ],
     );
     let odd = newest(&lake.table("u")).await.unwrap();
-    assert_unsupported(&odd.append().await.map(drop), &["invariant of unknown form (a > 3)"]);
+    assert_unsupported(
+        &odd.append().await.map(drop),
+        &["column 'a' of table 'u' has an invariant of unknown form (a > 3)"],
+    );
 }
 
 fn generated(lake: &Lake, expression: &str) {
@@ -199,7 +202,9 @@ async fn declared_lengths_count_characters() {
     let nested = newest(&lake.table("u")).await.unwrap();
     assert_unsupported(
         &nested.append().await.map(drop),
-        &["column 'l'", "a declared type that limits lengths (array<varchar(3)>)"],
+        &[
+            "column 'l' of table 'u' has a declared type that limits lengths (array<varchar(3)>), which is not offered for writing",
+        ],
     );
     let inner = json!({ "type": "struct", "fields": [declared("v", "varchar(3)")] });
     lake.write("v", 0, &[features(&[], &["appendOnly"]), metadata(&json!([field("s", inner)]), &json!({}))]);
