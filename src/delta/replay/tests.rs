@@ -102,7 +102,8 @@ async fn a_table_whose_hint_leads_astray_can_be_checkpointed_again() {
 
 #[tokio::test]
 async fn every_form_of_checkpoint_is_read() {
-    let forms: [(&str, bool, fn(&Lake)); 5] = [
+    type Make = fn(&Lake);
+    let forms: [(&str, bool, Make); 5] = [
         ("classic", false, |_| {}),
         ("in parts", false, in_parts),
         ("classic of the second kind", true, |_| {}),
