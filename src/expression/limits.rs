@@ -1,6 +1,6 @@
 //! How large an expression may be, looked at before it is parsed: every later step recurses into it.
 
-use sqlparser::tokenizer::Token;
+use sqlparser::{keywords::Keyword, tokenizer::Token};
 
 use crate::engine::{Error, Result};
 
@@ -13,7 +13,11 @@ pub(super) const DEPTH_MAX: usize = 256;
 /// Values of one IN.
 pub(super) const LIST_MAX: usize = 4096;
 /// What the parser allows itself: it counts several for one pair of parentheses.
-pub(super) const PARSER_DEPTH_MAX: usize = 400;
+pub(super) const PARSER_DEPTH_MAX: usize = 100;
+
+/// For the deepest text within the other bounds, in a build that is not optimised. Memory that is not touched costs
+/// nothing.
+pub(super) const STACK_BYTES: usize = 64 << 20;
 
 pub(super) fn check_text(sql: &str) -> Result<()> {
     if sql.len() > TEXT_BYTES_MAX {
@@ -29,7 +33,9 @@ pub(super) fn check_text(sql: &str) -> Result<()> {
 pub(super) fn check_tokens<'a>(tokens: impl Iterator<Item = &'a Token>) -> Result<()> {
     // Of each open bracket: operators since the last comma, and the most there were between two.
     let mut open = vec![(0_usize, 0_usize)];
+    let mut unguarded = Unguarded::default();
     for token in tokens {
+        unguarded.check(token)?;
         match token {
             Token::LParen | Token::LBracket | Token::LBrace => open.push((0, 0)),
             Token::RParen | Token::RBracket | Token::RBrace => {
@@ -64,6 +70,34 @@ pub(super) fn check_tokens<'a>(tokens: impl Iterator<Item = &'a Token>) -> Resul
         }
     }
     Ok(())
+}
+
+/// Words that the parser follows without counting how deep it is: `INTERVAL INTERVAL ...`, `ARRAY<ARRAY<...`.
+#[derive(Default)]
+struct Unguarded {
+    last: Option<Keyword>,
+    angles: usize,
+}
+
+impl Unguarded {
+    fn check(&mut self, token: &Token) -> Result<()> {
+        let keyword = match token {
+            Token::Whitespace(_) => return Ok(()),
+            Token::Word(word) if word.quote_style.is_none() => Some(word.keyword),
+            _ => None,
+        };
+        if keyword == Some(Keyword::INTERVAL) && self.last == keyword {
+            return Err(Error::InvalidArgument("INTERVAL is followed by INTERVAL".to_owned()));
+        }
+        if *token == Token::Lt && matches!(self.last, Some(Keyword::ARRAY | Keyword::STRUCT | Keyword::MAP)) {
+            self.angles += 1;
+            if self.angles > NESTING_MAX {
+                return Err(Error::InvalidArgument(format!("types nest deeper than {NESTING_MAX} levels")));
+            }
+        }
+        self.last = keyword;
+        Ok(())
+    }
 }
 
 /// A long list of conditions has a few thousand; a hundred thousand would overflow the stack.

@@ -56,8 +56,11 @@ impl Expression {
     /// # Errors
     /// `InvalidArgument` for what is no expression or names no column; `Unsupported`, by name, for what is not offered.
     pub fn new(sql: &str, dialect: Dialect, columns: &Schema) -> Result<Self> {
-        let syntax = parse::parse(sql, dialect)?;
-        let tree = bind::bind(&syntax, dialect, columns)?;
+        // The syntax tree is made, read and dropped on a stack of its own.
+        let tree = stacker::grow(limits::STACK_BYTES, || {
+            let syntax = parse::parse(sql, dialect)?;
+            bind::bind(&syntax, dialect, columns)
+        })?;
         let result = tree.ty.field("", tree.nullable);
         Ok(Self::of(tree, result))
     }

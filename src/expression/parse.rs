@@ -1,10 +1,11 @@
 //! Text to syntax tree, by the grammar of a dialect.
 
-use std::any::TypeId;
+use std::{any::TypeId, cell::Cell};
 
 use sqlparser::{
     ast::{BinaryOperator, Expr},
     dialect::{DatabricksDialect, Dialect as Grammar, DuckDbDialect, Precedence},
+    keywords::Keyword,
     parser::{Parser, ParserError},
     tokenizer::{Token, TokenWithSpan, Tokenizer},
 };
@@ -18,27 +19,54 @@ use crate::engine::{Error, Result};
 
 pub(super) fn parse(sql: &str, dialect: Dialect) -> Result<Expr> {
     check_text(sql)?;
-    let grammar: &dyn Grammar = match dialect {
-        Dialect::DuckDb => &DuckDb,
-        Dialect::Spark => &Spark,
+    let mut grammar: Box<dyn Grammar> = match dialect {
+        Dialect::DuckDb => Box::new(DuckDb(Budget::default())),
+        Dialect::Spark => Box::new(Spark(Budget::default())),
     };
     let refuse = |error: &dyn std::fmt::Display| {
         Error::InvalidArgument(format!("\"{}\" is no expression: {error}", shorten(sql)))
     };
-    let tokens = Tokenizer::new(grammar, sql).tokenize_with_location().map_err(|error| refuse(&error))?;
+    let tokens = Tokenizer::new(&*grammar, sql).tokenize_with_location().map_err(|error| refuse(&error))?;
     let tokens = if dialect == Dialect::DuckDb { join_stars(tokens) } else { tokens };
     check_tokens(tokens.iter().map(|token| &token.token))?;
-    let mut parser = Parser::new(grammar).with_recursion_limit(PARSER_DEPTH_MAX).with_tokens_with_locations(tokens);
-    let expression = parser.parse_expr().map_err(|error| refuse(&error))?;
+    let budget = Budget::of(tokens.len());
+    grammar = match dialect {
+        Dialect::DuckDb => Box::new(DuckDb(budget)),
+        Dialect::Spark => Box::new(Spark(budget)),
+    };
+    let mut parser = Parser::new(&*grammar).with_recursion_limit(PARSER_DEPTH_MAX).with_tokens_with_locations(tokens);
+    let expression = parser.parse_expr().map_err(|error| match error {
+        ParserError::RecursionLimitExceeded => refuse(&"it is too deep, or too far from one, to be parsed"),
+        error => refuse(&error),
+    })?;
     match parser.next_token().token {
         Token::EOF => Ok(expression),
         other => Err(refuse(&format!("what is \"{other}\" at its end"))),
     }
 }
 
+/// How many operands the parser may still try. It backtracks: without a bound an unclosed text of sixty levels would
+/// take it longer than anyone lives.
+#[derive(Debug, Default)]
+struct Budget(Cell<usize>);
+
+impl Budget {
+    /// Each token can begin a few operands, in an attempt or two.
+    fn of(tokens: usize) -> Self {
+        Self(Cell::new(tokens * 16 + 256))
+    }
+
+    /// The error is the one that the parser does not take for a reason to try something else.
+    fn spend(&self) -> Option<Result<Expr, ParserError>> {
+        let left = self.0.get();
+        self.0.set(left.saturating_sub(1));
+        (left == 0).then_some(Err(ParserError::RecursionLimitExceeded))
+    }
+}
+
 /// The parser's DuckDB, with what it leaves out of DuckDB's scanner and the precedence of DuckDB's operators.
 #[derive(Debug)]
-struct DuckDb;
+struct DuckDb(Budget);
 
 impl Grammar for DuckDb {
     fn dialect(&self) -> TypeId {
@@ -47,6 +75,10 @@ impl Grammar for DuckDb {
 
     fn is_identifier_start(&self, character: char) -> bool {
         DuckDbDialect {}.is_identifier_start(character)
+    }
+
+    fn parse_prefix(&self, _: &mut Parser) -> Option<Result<Expr, ParserError>> {
+        self.0.spend()
     }
 
     fn is_identifier_part(&self, character: char) -> bool {
@@ -122,21 +154,29 @@ impl Grammar for DuckDb {
     }
 
     fn parse_infix(&self, parser: &mut Parser, left: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
-        if !parser.consume_token(&Token::CaretAt) {
-            return None;
-        }
-        let right = parser.parse_subexpr(precedence);
-        Some(right.map(|right| Expr::BinaryOp {
-            left: Box::new(left.clone()),
-            op: BinaryOperator::PGStartsWith,
-            right: Box::new(right),
-        }))
+        infix(parser, left, precedence, BinaryOperator::PGStartsWith, |token| *token == Token::CaretAt)
     }
+}
+
+/// An operator the parser knows in other dialects only.
+fn infix(
+    parser: &mut Parser,
+    left: &Expr,
+    precedence: u8,
+    operator: BinaryOperator,
+    is_operator: impl Fn(&Token) -> bool,
+) -> Option<Result<Expr, ParserError>> {
+    if !is_operator(&parser.peek_token_ref().token) {
+        return None;
+    }
+    parser.advance_token();
+    let right = parser.parse_subexpr(precedence);
+    Some(right.map(|right| Expr::BinaryOp { left: Box::new(left.clone()), op: operator, right: Box::new(right) }))
 }
 
 /// The parser's Databricks, with what it leaves out of Spark's scanner (`SqlBaseLexer.g4`).
 #[derive(Debug)]
-struct Spark;
+struct Spark(Budget);
 
 impl Grammar for Spark {
     fn dialect(&self) -> TypeId {
@@ -151,12 +191,12 @@ impl Grammar for Spark {
         DatabricksDialect {}.is_identifier_start(character)
     }
 
-    fn is_identifier_part(&self, character: char) -> bool {
-        DatabricksDialect {}.is_identifier_part(character)
+    fn parse_prefix(&self, _: &mut Parser) -> Option<Result<Expr, ParserError>> {
+        self.0.spend()
     }
 
-    fn supports_numeric_prefix(&self) -> bool {
-        true
+    fn is_identifier_part(&self, character: char) -> bool {
+        DatabricksDialect {}.is_identifier_part(character)
     }
 
     fn supports_string_literal_backslash_escape(&self) -> bool {
@@ -184,6 +224,16 @@ impl Grammar for Spark {
             Token::StringConcat => Some(Ok(self.prec_value(Precedence::PlusMinus))),
             _ => None,
         }
+    }
+
+    fn parse_infix(&self, parser: &mut Parser, left: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
+        infix(
+            parser,
+            left,
+            precedence,
+            BinaryOperator::MyIntegerDivide,
+            |token| matches!(token, Token::Word(word) if word.keyword == Keyword::DIV && word.quote_style.is_none()),
+        )
     }
 }
 

@@ -11,7 +11,7 @@ use arrow::{
 
 use super::{
     Dialect,
-    cast::{self, Offer, calendar, write},
+    cast::{self, Mode, Offer, calendar, write},
     functions::{Form, Function, arithmetic, nested, pattern},
     tree::{Comparison, Node, Typed},
     types::Type,
@@ -31,10 +31,14 @@ pub(super) struct Printer {
 impl Printer {
     /// As an operand.
     pub(super) fn part(self, tree: &Typed) -> Result<String> {
+        if let Node::Cast { input, .. } = &tree.node
+            && self.omits(input, tree)
+        {
+            return self.part(input);
+        }
         let text = self.whole(tree)?;
         let is_infix = match &tree.node {
             Node::Compare(..) | Node::And(_) | Node::Or(_) | Node::Not(_) | Node::IsNull(_) | Node::In(..) => true,
-            Node::Cast { input, .. } if self.omits(input, tree) => return self.part(input),
             Node::Call(function, arguments) => self.is_infix(function, arguments),
             _ => false,
         };
@@ -178,6 +182,12 @@ impl Printer {
     }
 
     fn cast(self, input: &Typed, ty: &Type, lenient: bool) -> Result<String> {
+        // `CAST('2020-01-01' AS DATE)`, as DuckDB prints a DATE, has a literal's form in Spark.
+        if let (Node::Literal(value), Dialect::Spark) = (&input.node, self.dialect)
+            && let Ok(value) = cast::cast(value, &input.ty, ty, Mode::Strict)
+        {
+            return self.literal(&value, ty);
+        }
         let text = self.whole(input)?;
         match self.dialect {
             Dialect::DuckDb => Ok(format!("{}({text} AS {ty})", if lenient { "TRY_CAST" } else { "CAST" })),

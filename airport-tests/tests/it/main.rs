@@ -9,6 +9,7 @@ mod constraints;
 mod cut_off;
 mod ddl;
 mod errors;
+mod foreign;
 mod golden;
 mod insert;
 mod lakes;

@@ -87,7 +87,7 @@ fn a_column_that_cannot_be_null_needs_no_more() {
 
 #[test]
 fn text_that_others_would_read_differently_is_refused() {
-    for sql in [r#"("odd name" <> 'it''s')"#, r#"("odd name" LIKE 'a\b')"#] {
+    for sql in [r#"("odd name" <> 'it''s')"#, r#"("odd name" <> 'a\b')"#] {
         assert_unsupported(&check_text(sql, &columns()), &["CHECK (", "with a quote or a backslash differently"]);
     }
 }
