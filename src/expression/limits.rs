@@ -12,6 +12,8 @@ pub(super) const NESTING_MAX: usize = 64;
 pub(super) const DEPTH_MAX: usize = 256;
 /// Values of one IN.
 pub(super) const LIST_MAX: usize = 4096;
+/// Operations of one tree: more than text of the greatest length spells out, unless it repeats itself.
+pub(super) const TREE_NODES_MAX: usize = 40_000;
 /// What the parser allows itself: it counts several for one pair of parentheses.
 pub(super) const PARSER_DEPTH_MAX: usize = 100;
 

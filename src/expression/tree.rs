@@ -119,27 +119,40 @@ impl Typed {
 
     /// Indexes of the columns it reads.
     pub(super) fn columns(&self, found: &mut Vec<usize>) {
+        if let Node::Column { index, .. } = &self.node {
+            found.push(*index);
+        }
+        self.inputs(&mut |input| input.columns(found));
+    }
+
+    /// How many operations it has, its operands' included.
+    pub(super) fn size(&self) -> usize {
+        let mut size = 1;
+        self.inputs(&mut |input| size += input.size());
+        size
+    }
+
+    fn inputs(&self, visit: &mut dyn FnMut(&Self)) {
         match &self.node {
-            Node::Column { index, .. } => found.push(*index),
-            Node::Literal(_) => {}
-            Node::Cast { input, .. } | Node::Not(input) | Node::IsNull(input) => input.columns(found),
+            Node::Column { .. } | Node::Literal(_) => {}
+            Node::Cast { input, .. } | Node::Not(input) | Node::IsNull(input) => visit(input),
             Node::Compare(_, left, right) => {
-                left.columns(found);
-                right.columns(found);
+                visit(left);
+                visit(right);
             }
             Node::And(inputs) | Node::Or(inputs) | Node::Coalesce(inputs) | Node::Call(_, inputs) => {
-                inputs.iter().for_each(|input| input.columns(found));
+                inputs.iter().for_each(visit);
             }
             Node::Case(branches, otherwise) => {
                 for (condition, value) in branches {
-                    condition.columns(found);
-                    value.columns(found);
+                    visit(condition);
+                    visit(value);
                 }
-                otherwise.columns(found);
+                visit(otherwise);
             }
             Node::In(value, list) => {
-                value.columns(found);
-                list.iter().for_each(|input| input.columns(found));
+                visit(value);
+                list.iter().for_each(visit);
             }
         }
     }

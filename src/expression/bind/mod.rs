@@ -15,7 +15,7 @@ use super::{
     Dialect,
     cast::{self, Mode, Offer, shorten},
     eval,
-    limits::{DEPTH_MAX, LIST_MAX},
+    limits::{DEPTH_MAX, LIST_MAX, TREE_NODES_MAX},
     rules,
     tree::{Comparison, Node, Typed},
     types::Type,
@@ -219,6 +219,16 @@ fn implicit(input: Typed, ty: &Type, where_: &str) -> Result<Typed> {
 
 fn mixed(left: &Type, right: &Type, where_: &str) -> Error {
     Error::InvalidArgument(format!("values of type {left} and {right} do not mix in {where_}: cast one explicitly"))
+}
+
+/// An operand that is needed twice. Such operands within each other multiply.
+fn copy(input: &Typed) -> Result<Typed> {
+    if input.size() > TREE_NODES_MAX {
+        return Err(Error::InvalidArgument(format!(
+            "an expression has more than {TREE_NODES_MAX} operations, operands of BETWEEN, CASE and NULLIF counted twice"
+        )));
+    }
+    Ok(input.clone())
 }
 
 fn unsupported(what: &str) -> Error {

@@ -2,7 +2,7 @@
 
 use sqlparser::ast::{BinaryOperator, CaseWhen, Expr, UnaryOperator, ValueWithSpan};
 
-use super::{Binder, check_list, implicit, literal, mixed, not, truth, unify, unsupported};
+use super::{Binder, check_list, copy, implicit, literal, mixed, not, truth, unify, unsupported};
 use crate::{
     engine::{Error, Result},
     expression::{
@@ -168,10 +168,19 @@ impl Binder<'_> {
         let shared = rules::Operand::from(ty);
         let ty =
             rules::comparison(&shared, &high.operand(), false).ok_or_else(|| mixed(&shared.ty, &high.ty, "BETWEEN"))?;
-        let [value, low, high] = [value, low, high].map(|input| implicit(input, &ty, "BETWEEN"));
+        // Two comparisons by themselves could be in other types than the one that all three share.
+        let alone = |other: &Typed| rules::comparison(&value.operand(), &other.operand(), false) == Some(ty.clone());
+        let told = !(alone(&low) && alone(&high));
+        let [value, low, high] = [value, low, high].map(|input| -> Result<Typed> {
+            let mut input = implicit(input, &ty, "BETWEEN")?;
+            if let (Node::Cast { implicit, .. }, true) = (&mut input.node, told) {
+                *implicit = false;
+            }
+            Ok(input)
+        });
         let value = value?;
         let terms = vec![
-            self.comparison(Comparison::GreaterOrEqual, value.clone(), low?)?,
+            self.comparison(Comparison::GreaterOrEqual, copy(&value)?, low?)?,
             self.comparison(Comparison::LessOrEqual, value, high?)?,
         ];
         let (nullable, fails) = (terms.iter().any(|term| term.nullable), terms.iter().any(|term| term.fails));
@@ -226,7 +235,7 @@ impl Binder<'_> {
             tests.push(match &operand {
                 Some(operand) => {
                     let condition = self.bind(condition)?;
-                    self.comparison(Comparison::Equal, operand.clone(), condition)?
+                    self.comparison(Comparison::Equal, copy(operand)?, condition)?
                 }
                 None => self.truth(condition)?,
             });
@@ -259,7 +268,7 @@ impl Binder<'_> {
         let [left, right] = <[Typed; 2]>::try_from(arguments).map_err(|arguments| {
             Error::InvalidArgument(format!("nullif takes 2 arguments, not {}", arguments.len()))
         })?;
-        let equal = self.comparison(Comparison::Equal, left.clone(), right)?;
+        let equal = self.comparison(Comparison::Equal, copy(&left)?, right)?;
         let values = unify(self.dialect, vec![left, literal::null()], "NULLIF")?;
         case(vec![equal], values)
     }

@@ -1,16 +1,20 @@
 //! `greatest` and `least`, of any number of values.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, sync::Arc};
 
 use arrow::{
-    array::{Array, ArrayRef},
+    array::{Array, ArrayRef, AsArray, Float32Array},
     compute,
+    datatypes::Float32Type,
 };
 
 use super::{Call, Form, Function};
 use crate::{
     engine::Result,
-    expression::eval::{kernel_failure, order},
+    expression::{
+        eval::{kernel_failure, order},
+        types::Type,
+    },
 };
 
 pub(in crate::expression) static GREATEST: Function = Function {
@@ -47,5 +51,13 @@ fn extreme(call: &Call<'_>, wanted: Ordering) -> Result<ArrayRef> {
             }
         }
     }
-    compute::interleave(&arrays, &best).map_err(kernel_failure)
+    let extremes = compute::interleave(&arrays, &best).map_err(kernel_failure)?;
+    // DuckDB takes FLOAT through a form that has one zero.
+    Ok(match call.ty {
+        Type::Float => {
+            let values: Float32Array = extremes.as_primitive::<Float32Type>().unary(|value| value + 0.0);
+            Arc::new(values)
+        }
+        _ => extremes,
+    })
 }

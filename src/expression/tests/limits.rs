@@ -26,6 +26,11 @@ fn every_bound_is_named() {
         assert!(refusal(&list, dialect).contains("4097 values, the most is 4096"));
         let chain = vec!["1"; 300].join(" + ");
         assert!(refusal(&chain, dialect).contains("more than 256 operations deep"));
+        let mut twice = "1".to_owned();
+        for _ in 0..30 {
+            twice = format!("nullif({twice}, 1)");
+        }
+        assert!(refusal(&twice, dialect).contains("more than 40000 operations"));
         let rope = vec!["1"; 20_000].join("+");
         assert!(refusal(&rope, dialect).contains("names and operators in one row"));
     }
