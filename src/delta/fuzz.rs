@@ -10,6 +10,7 @@ use super::{
     actions::parse_commit,
     checkpoint::{Background, checkpoint_behind},
     definition::Definition,
+    duckdb_types::TypeText,
     file::data_path,
     fixtures::{Lake, add, features, field, field_with, metadata, newest, protocol, remove},
     log::LOG_DIRECTORY,
@@ -25,6 +26,19 @@ pub(crate) use super::scan::fuzz::{DATA_FILES, DELETION_VECTORS, PARTITION_VALUE
 /// Commit files, and the table that their protocol and metadata make.
 pub(crate) const COMMITS: Target =
     Target { name: "commits", grammar: Grammar::Text, growth_bytes_max: GROWTH_BYTES_MAX, run: commit, seeds: commits };
+
+/// What a column's metadata says of its type in DuckDB.
+pub(crate) const TYPE_TEXTS: Target = Target {
+    name: "type_texts",
+    grammar: Grammar::Text,
+    growth_bytes_max: GROWTH_BYTES_MAX,
+    run: type_text,
+    seeds: || ["UBIGINT", "MAP(UUID, INTERVAL[3][])", "STRUCT[]", "TIME WITH TIME ZONE"].map(Into::into).into(),
+};
+
+fn type_text(bytes: &[u8]) -> Outcome {
+    Outcome::from(TypeText::parse(&String::from_utf8_lossy(bytes)).map(|text| text.is_plain()))
+}
 
 fn commit(bytes: &[u8]) -> Outcome {
     let root = Url::parse("file:///lake/t/").expect("a URL");

@@ -11,6 +11,8 @@ mod bind;
 mod cast;
 mod eval;
 mod functions;
+#[cfg(test)]
+pub(crate) mod fuzz;
 mod limits;
 mod parse;
 mod print;

@@ -100,7 +100,7 @@ macro_rules! targets {
     };
 }
 
-use crate::{delta::fuzz as delta, protocol::fuzz as protocol};
+use crate::{delta::fuzz as delta, expression::fuzz as expression, protocol::fuzz as protocol};
 
 targets! {
     actions: protocol::ACTIONS,
@@ -111,6 +111,7 @@ targets! {
     messages: protocol::MESSAGES,
     schemas: protocol::SCHEMAS,
     tickets: protocol::TICKETS,
+    expressions: expression::EXPRESSIONS,
     checkpoints: delta::CHECKPOINTS,
     commits: delta::COMMITS,
     data_files: delta::DATA_FILES,
@@ -119,6 +120,7 @@ targets! {
     logs: delta::LOGS,
     partition_values: delta::PARTITION_VALUES,
     statistics: delta::STATISTICS,
+    type_texts: delta::TYPE_TEXTS,
     command_lines: outside::COMMAND_LINES,
     frames: outside::FRAMES,
 }

@@ -69,7 +69,7 @@ fn written_default(field: &StructField) -> Option<String> {
 
 /// A default as SQL for DuckDB. One that DuckDB failed to parse would keep the client from listing the whole schema, so
 /// it is parsed here once more.
-fn duckdb_default(sql: &str, column: &Field) -> Result<String> {
+pub(super) fn duckdb_default(sql: &str, column: &Field) -> Result<String> {
     if let Some(moment) = Moment::of(sql, Dialect::Spark) {
         return moment.to_sql(Dialect::DuckDb, column);
     }

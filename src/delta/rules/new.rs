@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use arrow::datatypes::{DataType, Field, Schema};
 
-use super::moment::Moment;
+use super::{defaults::duckdb_default, moment::Moment};
 use crate::{
     delta::duckdb_types::{Kind, is_stored_as_is},
     engine::{Error, Extension, Result},
@@ -76,7 +76,10 @@ pub(crate) fn default_text(sql: &str, column: &Field) -> Result<String> {
     if let Some(moment) = Moment::of(sql, Dialect::DuckDb) {
         return moment.to_sql(Dialect::Spark, column);
     }
-    Expression::new(sql, Dialect::DuckDb, &Schema::empty())?.cast_to(column)?.to_sql(Dialect::Spark)
+    let text = Expression::new(sql, Dialect::DuckDb, &Schema::empty())?.cast_to(column)?.to_sql(Dialect::Spark)?;
+    // What DuckDB could not be told again would refuse every INSERT.
+    duckdb_default(&text, column)?;
+    Ok(text)
 }
 
 /// A name for one more CHECK constraint: DuckDB's do not reach the server.

@@ -63,4 +63,5 @@ fn a_default_is_kept_in_sparks_words() {
     assert_unsupported(&text("today()", DataType::Utf8), &["current_date() is no Utf8, as c is"]);
     assert_unsupported(&text("random_thing()", DataType::Utf8), &["random_thing"]);
     assert!(text("another_column", DataType::Utf8).is_err());
+    assert!(text("CAST('\\xAA' AS BLOB)", DataType::Binary).is_err(), "it could not be told to DuckDB again");
 }
