@@ -127,6 +127,9 @@ fn nesting_has_a_bound() {
         let fields = vec![Field::new("a", deep(NESTING_LEVELS_MAX), true)];
         assert!(NewSchema::try_new(&schema(fields), &[]).is_ok());
         let error = refusal(vec![Field::new("a", deep(NESTING_LEVELS_MAX + 1), true)], &[]);
-        assert!(error.to_string().ends_with("nests deeper than 24 levels, which is the most that is offered"), "{error}");
+        assert!(
+            error.to_string().ends_with("nests deeper than 24 levels, which is the most that is offered"),
+            "{error}"
+        );
     }
 }

@@ -86,7 +86,11 @@ fn what_is_no_expression() {
             "greatest(a, [1])",
             "invalid: values of type INTEGER and INTEGER[] do not mix in greatest: cast one explicitly",
         ),
-        (DuckDb, "date_part('year', NULL)", "invalid: year of (\"NULL\") has several meanings: cast the arguments explicitly"),
+        (
+            DuckDb,
+            "date_part('year', NULL)",
+            "invalid: year of (\"NULL\") has several meanings: cast the arguments explicitly",
+        ),
     ];
     compare(&cases, |sql, dialect| value(sql, dialect, &rows));
 }
@@ -103,8 +107,16 @@ fn what_is_not_offered() {
         (DuckDb, "a = ?", "unsupported: the parameter \"?\" is not offered in expressions"),
         (Spark, "a = $1", "unsupported: the parameter \"$1\" is not offered in expressions"),
         (DuckDb, "bl = X'00'", "unsupported: the literal X'00' is not offered in expressions"),
-        (DuckDb, "dt + INTERVAL '1-2' YEAR TO MONTH", "unsupported: an INTERVAL of two fields is not offered in expressions"),
-        (DuckDb, "dt + INTERVAL (a) SECOND", "unsupported: an INTERVAL of computed SECOND is not offered in expressions"),
+        (
+            DuckDb,
+            "dt + INTERVAL '1-2' YEAR TO MONTH",
+            "unsupported: an INTERVAL of two fields is not offered in expressions",
+        ),
+        (
+            DuckDb,
+            "dt + INTERVAL (a) SECOND",
+            "unsupported: an INTERVAL of computed SECOND is not offered in expressions",
+        ),
         (DuckDb, "(a, a) = (1, 2)", "unsupported: a row of values is not offered in expressions"),
         (DuckDb, "MAP {1: 2}", "unsupported: a map of values is not offered in expressions"),
         (DuckDb, "s SIMILAR TO 'x'", "unsupported: SIMILAR TO is not offered in expressions"),
@@ -114,13 +126,33 @@ fn what_is_not_offered() {
         (DuckDb, "+s", "unsupported: unary + of what is no number is not offered in expressions"),
         (DuckDb, "concat(l, l)", "unsupported: concat of INTEGER[] is not offered in expressions"),
         (DuckDb, "bl || s", "unsupported: || of BLOB and another type is not offered in expressions"),
-        (DuckDb, "round(dec, a)", "unsupported: round of a DECIMAL to digits that are computed is not offered in expressions"),
-        (DuckDb, "struct_extract(st, s)", "unsupported: struct_extract of a field that is computed is not offered in expressions"),
+        (
+            DuckDb,
+            "round(dec, a)",
+            "unsupported: round of a DECIMAL to digits that are computed is not offered in expressions",
+        ),
+        (
+            DuckDb,
+            "struct_extract(st, s)",
+            "unsupported: struct_extract of a field that is computed is not offered in expressions",
+        ),
         (DuckDb, "list_contains([], NULL)", "unsupported: list_contains of NULL is not offered in expressions"),
         (DuckDb, "CAST(l AS INTEGER[0])", "unsupported: the type an ARRAY of that size is not offered in expressions"),
-        (DuckDb, "CAST(s AS MAP(INTEGER))", "unsupported: the type MAP of other than two types is not offered in expressions"),
-        (Spark, "a + s", "unsupported: INTEGER and VARCHAR in + are not offered in Spark's expressions: cast one explicitly"),
-        (Spark, "coalesce(s, a)", "unsupported: VARCHAR and INTEGER in COALESCE are not offered in Spark's expressions: cast one explicitly"),
+        (
+            DuckDb,
+            "CAST(s AS MAP(INTEGER))",
+            "unsupported: the type MAP of other than two types is not offered in expressions",
+        ),
+        (
+            Spark,
+            "a + s",
+            "unsupported: INTEGER and VARCHAR in + are not offered in Spark's expressions: cast one explicitly",
+        ),
+        (
+            Spark,
+            "coalesce(s, a)",
+            "unsupported: VARCHAR and INTEGER in COALESCE are not offered in Spark's expressions: cast one explicitly",
+        ),
         (Spark, "cast(dt AS INT)", "unsupported: a cast from DATE to INTEGER is not offered in Spark's expressions"),
         (Spark, "dec / dec", "unsupported: / of decimals is not offered in Spark's expressions"),
         (Spark, "wide + wide", "unsupported: decimals of 39 digits are not offered in Spark's expressions"),
@@ -134,11 +166,31 @@ fn what_fails_on_a_row() {
     let cases = [
         (DuckDb, "date_trunc(s, ts)", "invalid: there is no such part: date_trunc(x, 2020-01-01 00:00:00+00)"),
         (DuckDb, "s LIKE 'x' ESCAPE 'ab'", "invalid: an escape must be one character: like_escape(x, x, ab)"),
-        (DuckDb, "s LIKE '!' ESCAPE '!'", "invalid: a pattern must not end in its escape character: like_escape(x, !, !)"),
-        (Spark, "date_format(DATE '12000-01-01', 'yyyy')", "invalid: date_format is offered for the years 0 to 9999: date_format(12000-01-01, yyyy)"),
-        (Spark, "date_format(ts, concat('EEE', s))", "invalid: the pattern \"EEE\" of date_format is not offered: date_format(2020-01-01 00:00:00+00, EEEx)"),
-        (DuckDb, "substring(s, 9223372036854775807, 1)", "invalid: an offset or length is out of range: substring(x, 9223372036854775807, 1)"),
-        (DuckDb, "reverse('e\u{301}')", "invalid: reverse is not offered for text of combined characters: reverse(e\u{301})"),
+        (
+            DuckDb,
+            "s LIKE '!' ESCAPE '!'",
+            "invalid: a pattern must not end in its escape character: like_escape(x, !, !)",
+        ),
+        (
+            Spark,
+            "date_format(DATE '12000-01-01', 'yyyy')",
+            "invalid: date_format is offered for the years 0 to 9999: date_format(12000-01-01, yyyy)",
+        ),
+        (
+            Spark,
+            "date_format(ts, concat('EEE', s))",
+            "invalid: the pattern \"EEE\" of date_format is not offered: date_format(2020-01-01 00:00:00+00, EEEx)",
+        ),
+        (
+            DuckDb,
+            "substring(s, 9223372036854775807, 1)",
+            "invalid: an offset or length is out of range: substring(x, 9223372036854775807, 1)",
+        ),
+        (
+            DuckDb,
+            "reverse('e\u{301}')",
+            "invalid: reverse is not offered for text of combined characters: reverse(e\u{301})",
+        ),
         (DuckDb, "lpad(s, 5, '')", "invalid: there is nothing to pad with: lpad(x, 5, )"),
         (DuckDb, "lpad(s, 2000000000, 'x')", "invalid: a text would exceed 16777216 bytes: lpad(x, 2000000000, x)"),
     ];
@@ -150,7 +202,11 @@ fn what_the_other_dialect_cannot_say() {
     let rows = columns();
     let cases = [
         (DuckDb, "ceil(d) > 1", "unsupported: ceil of a float has no form of the same meaning in Spark's SQL"),
-        (DuckDb, "substring(s, a, 1) = 'x'", "unsupported: substring of computed or negative numbers has no form of the same meaning in Spark's SQL"),
+        (
+            DuckDb,
+            "substring(s, a, 1) = 'x'",
+            "unsupported: substring of computed or negative numbers has no form of the same meaning in Spark's SQL",
+        ),
     ];
     compare(&cases, |sql, dialect| {
         let expression = Expression::new(sql, dialect, rows.schema_ref())?;
@@ -167,11 +223,13 @@ fn bounds_are_named() {
     compare(&[(DuckDb, &long, &text)], |sql, _| bind(sql));
     let types = format!("CAST(NULL AS {}INT", "ARRAY<".repeat(NESTING_MAX + 1));
     compare(&[(DuckDb, &types, "invalid: types nest deeper than 64 levels")], |sql, _| bind(sql));
-    for d in ["- ".repeat(150)+"1", "CAST(".repeat(60), "a IN (SELECT(".repeat(30), "{'a': ".repeat(62), "[".repeat(62), "INTERVAL (".repeat(60), "- (".repeat(60)+"1", "CASE WHEN (".repeat(60), "a.b(".repeat(60),"NOT EXISTS (".repeat(60)] { eprintln!("{} => {:?}", &d[..12], bind(&d).map_err(|e| e.to_string())); }
-    let deep = "CASE WHEN ".repeat(200);
+    let deep = "- ".repeat(150) + "1";
     match bind(&deep) {
         Err(Error::InvalidArgument(text)) => {
-            assert!(text.ends_with("...\" is no expression: it is too deep, or too far from one, to be parsed"), "{text}");
+            assert!(
+                text.ends_with("...\" is no expression: it is too deep, or too far from one, to be parsed"),
+                "{text}"
+            );
         }
         other => panic!("{other:?}"),
     }

@@ -162,7 +162,10 @@ fn dropping_maps_the_table_and_leaves_something() {
     let last_field = refused(&field, |draft| draft.drop(&path("l.element.f"), false));
     assert!(matches!(&last_field, Error::InvalidArgument(text) if text.contains("last")), "{last_field}");
     let partition = refused(&plain(), |draft| draft.drop(&path("P"), false));
-    assert!(matches!(&partition, Error::InvalidArgument(text) if text.contains(" cannot be dropped: table 't' is partitioned by it")), "{partition}");
+    assert!(
+        matches!(&partition, Error::InvalidArgument(text) if text.contains(" cannot be dropped: table 't' is partitioned by it")),
+        "{partition}"
+    );
     let two = changed(&dropped, |draft| draft.drop(&path("l"), false)).unwrap();
     let last = refused(&two, |draft| draft.drop(&path("x"), false));
     assert!(matches!(&last, Error::InvalidArgument(text) if text.contains("last")), "{last}");
@@ -234,7 +237,10 @@ fn columns_with_statistics_are_followed() {
 #[test]
 fn new_columns_must_be_nullable_and_not_the_change_feeds() {
     let not_null = refused(&plain(), |draft| draft.add(&[], &long("y").with_nullable(false), false));
-    assert!(matches!(&not_null, Error::InvalidArgument(text) if text.ends_with("cannot be added as NOT NULL: the rows so far have no value for it")), "{not_null}");
+    assert!(
+        matches!(&not_null, Error::InvalidArgument(text) if text.ends_with("cannot be added as NOT NULL: the rows so far have no value for it")),
+        "{not_null}"
+    );
     let feed = table(&json!({ "delta.enableChangeDataFeed": "true" }));
     for taken in [
         refused(&feed, |draft| draft.add(&[], &long("_CHANGE_type"), false)),

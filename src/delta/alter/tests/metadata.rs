@@ -151,7 +151,10 @@ async fn commits_say_what_the_tables_features_ask_of_them() {
     assert_eq!(info["inCommitTimestamp"], 10_000_000_000_000_u64, "later than the version before");
     assert_eq!(info["tags"], json!({ "delta.rowTracking.preserved": "true" }));
     let drop = refused(&table, drop_column("z")).await;
-    assert!(matches!(&drop, Error::Unsupported(text) if text == "table 't' uses the table feature 'clustering', with which dropping columns is not offered"), "{drop}");
+    assert!(
+        matches!(&drop, Error::Unsupported(text) if text == "table 't' uses the table feature 'clustering', with which dropping columns is not offered"),
+        "{drop}"
+    );
     let using = "CAST(z AS VARCHAR)".to_owned();
     let text = Alteration::ChangeType { field: Field::new("z", DataType::Utf8, true), using };
     let rewrite = refused(&table, text).await;
@@ -223,7 +226,10 @@ async fn checks_hold_for_the_rows_so_far_and_for_those_to_come() {
     let lake = Lake::new();
     let table = people(&lake).await;
     let error = refused(&table, check("(id < 3)")).await;
-    assert!(matches!(&error, Error::InvalidArgument(text) if text.starts_with("table 't' cannot have CHECK ((id < 3)): a row does not keep it: id = 3")), "{error}");
+    assert!(
+        matches!(&error, Error::InvalidArgument(text) if text.starts_with("table 't' cannot have CHECK ((id < 3)): a row does not keep it: id = 3")),
+        "{error}"
+    );
     let error = refused(&table, check("(none > 3)")).await;
     assert!(error.to_string().contains("none"), "{error}");
     let error = refused(&table, check("(random() > 0)")).await;
