@@ -110,9 +110,10 @@ impl Server {
         let limit = ConnectionLimit::new(self.config.limits.connections_max);
         let accept = |listener| incoming(listener, limit.clone(), stop.clone().cancelled_owned()).boxed();
         let accepted = self.listeners.into_iter().map(accept);
-        let incoming = stream::select_all(accepted).map(|connection| {
+        let (opening_max, stopping) = (self.config.limits.opening_max, stop.clone());
+        let incoming = stream::select_all(accepted).map(move |connection| {
             // DuckDB's gRPC spells a Unix socket's path as the authority, which Rust's HTTP/2 refuses as it comes.
-            Ok::<_, std::io::Error>(Incoming(accept_encoded_paths(connection)))
+            Ok::<_, std::io::Error>(Incoming::new(accept_encoded_paths(connection), opening_max, &stopping))
         });
         let serving = http2_server()
             .add_service(self.router)

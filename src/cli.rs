@@ -5,7 +5,7 @@ use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 use deltaport_transports::Endpoint;
 
-use crate::config::{CatalogConfig, Config, LISTEN_DEFAULT};
+use crate::config::{CatalogConfig, Config, LISTEN_DEFAULT, Limits};
 
 /// Serves Delta tables to DuckDB over its Airport extension.
 #[derive(Debug, Parser)]
@@ -56,6 +56,64 @@ pub struct ServeOptions {
     /// The most streams one scan is split into [default: twice the cores].
     #[arg(long, value_name = "N")]
     pub scan_streams_max: Option<NonZeroUsize>,
+    /// Bounds on what clients can ask for.
+    #[command(flatten)]
+    pub limits: LimitOptions,
+}
+
+/// Bounds on what clients can ask for; [`Limits`] says what each is for.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+pub struct LimitOptions {
+    /// The longest message taken from a client [default: 256 MiB].
+    #[arg(long, value_name = "BYTES")]
+    pub message_bytes_max: Option<NonZeroUsize>,
+    /// The most connections at a time; more wait [default: 512].
+    #[arg(long, value_name = "N")]
+    pub connections_max: Option<NonZeroUsize>,
+    /// The most calls at a time; more are refused [default: 4096].
+    #[arg(long, value_name = "N")]
+    pub calls_max: Option<NonZeroUsize>,
+    /// How long a connection may take to its first call, and an exchange to its schema [default: 60].
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=SECONDS_MAX))]
+    pub opening_seconds_max: Option<u64>,
+    /// How long a call may go without a row sent or taken [default: 86400].
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=SECONDS_MAX))]
+    pub idle_seconds_max: Option<u64>,
+    /// The most columns of a table, nested fields counted [default: 10000].
+    #[arg(long, value_name = "N")]
+    pub columns_max: Option<NonZeroUsize>,
+    /// How deep the types of columns may nest [default: 32].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=NESTING_MAX))]
+    pub nesting_max: Option<u64>,
+    /// The longest column name [default: 4096].
+    #[arg(long, value_name = "BYTES")]
+    pub column_name_bytes_max: Option<NonZeroUsize>,
+    /// The most rows of a message [default: 1048576].
+    #[arg(long, value_name = "N")]
+    pub batch_rows_max: Option<NonZeroUsize>,
+}
+
+/// A year: what is longer is no bound, and far from what timers can count.
+const SECONDS_MAX: u64 = 366 * 24 * 3600;
+
+/// Arrow's reader of schemas goes no deeper.
+const NESTING_MAX: u64 = 60;
+
+impl LimitOptions {
+    fn apply(&self, limits: &mut Limits) {
+        let count = |option: Option<NonZeroUsize>, limit: &mut usize| *limit = option.map_or(*limit, NonZeroUsize::get);
+        let seconds = |option: Option<u64>, limit: &mut Duration| *limit = option.map_or(*limit, Duration::from_secs);
+        count(self.message_bytes_max, &mut limits.message_bytes_max);
+        limits.connections_max = self.connections_max.unwrap_or(limits.connections_max);
+        limits.calls_max = self.calls_max.unwrap_or(limits.calls_max);
+        seconds(self.opening_seconds_max, &mut limits.opening_max);
+        seconds(self.idle_seconds_max, &mut limits.idle_max);
+        count(self.columns_max, &mut limits.columns_max);
+        limits.nesting_max = self.nesting_max.map_or(limits.nesting_max, |levels| levels as usize);
+        count(self.column_name_bytes_max, &mut limits.column_name_bytes_max);
+        count(self.batch_rows_max, &mut limits.batch_rows_max);
+    }
 }
 
 impl ServeOptions {
@@ -67,6 +125,7 @@ impl ServeOptions {
         if let Some(streams_max) = self.scan_streams_max {
             config.limits.scan_streams_max = streams_max;
         }
+        self.limits.apply(&mut config.limits);
         config
     }
 }

@@ -41,6 +41,23 @@ pub struct Limits {
     pub scan_streams_max: NonZeroUsize,
     /// The most connections at a time; more wait in the listen queue.
     pub connections_max: NonZeroUsize,
+    /// The most calls at a time, over all connections; more are refused, because callers that waited for each other's
+    /// streams would wait for ever.
+    pub calls_max: NonZeroUsize,
+    /// How long a new connection may take to its first call, and an exchange to its schema: both come at once from
+    /// an honest client, so only a network stands between.
+    pub opening_max: Duration,
+    /// How long a call may go without a row from the client, or without the client taking the next one. An INSERT
+    /// sends nothing while its query computes, and a result may lie open in somebody's session, so this is long.
+    pub idle_max: Duration,
+    /// The most columns of a table, nested fields counted: each costs an encoder and its buffers in every write.
+    pub columns_max: usize,
+    /// How deep the types of columns may nest: bounds the stack of all that walks them.
+    pub nesting_max: usize,
+    /// The longest column name: it stands in every data file, and DuckDB names columns after whole expressions.
+    pub column_name_bytes_max: usize,
+    /// The most rows of a message. DuckDB sends 2048; a batch can claim any number for columns that take no bytes.
+    pub batch_rows_max: usize,
 }
 
 impl Default for Limits {
@@ -51,6 +68,14 @@ impl Default for Limits {
             // Twice the cores: a stream waits for the network half of the time.
             scan_streams_max: NonZeroUsize::new(2 * cores).unwrap_or(NonZeroUsize::MIN),
             connections_max: ConnectionLimit::DEFAULT,
+            // Eight threads of a client for every connection.
+            calls_max: NonZeroUsize::new(8 * ConnectionLimit::DEFAULT.get()).unwrap_or(NonZeroUsize::MIN),
+            opening_max: Duration::from_secs(60),
+            idle_max: Duration::from_secs(24 * 3600),
+            columns_max: 10_000,
+            nesting_max: 32,
+            column_name_bytes_max: 4096,
+            batch_rows_max: 1 << 20,
         }
     }
 }

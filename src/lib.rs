@@ -35,3 +35,6 @@ pub mod expression;
 pub mod protocol;
 pub mod service;
 pub mod shutdown;
+
+#[cfg(test)]
+mod fuzz;

@@ -17,10 +17,10 @@ import traceback
 
 import deltalake
 import duckdb
-import duckdb_extension_delta
+import foreign
 import pyarrow as pa
 
-EXTENSION = next(pathlib.Path(duckdb_extension_delta.__path__[0]).glob("extensions/*/delta.duckdb_extension"))
+EXTENSION = foreign.EXTENSION
 
 
 def plain(value):
@@ -70,7 +70,7 @@ def ask_delta_scan(path, sql):
 
 def ask_python(code, lake):
     scope = {"lake": pathlib.Path(lake), "result": None}
-    scope |= {module.__name__: module for module in (datetime, decimal, deltalake, duckdb, pathlib)} | {"pa": pa}
+    scope |= {module.__name__: module for module in (datetime, decimal, deltalake, duckdb, foreign, pathlib)} | {"pa": pa}
     exec(compile(code, "<test>", "exec"), scope)
     return {"result": plain(scope["result"])}
 

@@ -111,6 +111,10 @@ impl Snapshot for NullTable {
         1
     }
 
+    fn table_id(&self) -> &str {
+        "null"
+    }
+
     fn schema(&self) -> SchemaRef {
         self.batches[0].schema()
     }

@@ -12,6 +12,7 @@ pub(crate) async fn check(catalog: &dyn Catalog) {
     assert_eq!(catalog.schemas().await.expect("listed"), [ROOT_SCHEMA]);
     schemas_come_and_go(catalog).await;
     tables_come_and_go(catalog).await;
+    tables_get_other_names(catalog).await;
     odd_names_are_kept(catalog).await;
     names_that_cannot_be_are_refused(catalog).await;
 }
@@ -52,6 +53,30 @@ async fn tables_come_and_go(catalog: &dyn Catalog) {
     assert_eq!(names(catalog, ROOT_SCHEMA).await, ["t"], "the other table stays");
     catalog.create_table("s", "t", &spec()).await.expect("made again");
     refused(catalog.create_table("none", "t", &spec()).await, |e| matches!(e, Error::NotFound(_)));
+}
+
+async fn tables_get_other_names(catalog: &dyn Catalog) {
+    catalog.create_table("s", "other", &spec()).await.expect("made");
+    let (old, before) = (catalog.table("s", "t").await.expect("found"), catalog.generation());
+    let id = old.snapshot().await.expect("a table").version();
+    catalog.rename_table("s", "t", "renamed").await.expect("renamed");
+    assert!(catalog.generation() > before, "a change shows");
+    assert_eq!(names(catalog, "s").await, ["other", "renamed"]);
+    refused(catalog.table("s", "t").await, |e| matches!(e, Error::NotFound(_)));
+    refused(old.snapshot().await, |e| matches!(e, Error::NotFound(_)));
+    let renamed = catalog.table("s", "renamed").await.expect("found").snapshot().await.expect("the same table");
+    assert_eq!(renamed.version(), id);
+    refused(catalog.rename_table("s", "t", "u").await, |e| matches!(e, Error::NotFound(_)));
+    refused(catalog.rename_table("none", "t", "u").await, |e| matches!(e, Error::NotFound(_)));
+    for taken in ["other", "OTHER", "renamed", "Renamed"] {
+        refused(catalog.rename_table("s", "renamed", taken).await, |e| matches!(e, Error::AlreadyExists(_)));
+    }
+    for invalid in ["", "..", "../t", "a/b", ".hidden"] {
+        refused(catalog.rename_table("s", "renamed", invalid).await, |e| matches!(e, Error::InvalidArgument(_)));
+    }
+    catalog.create_table("s", "t", &spec()).await.expect("the name is free again");
+    catalog.drop_table("s", "renamed").await.expect("dropped");
+    catalog.drop_table("s", "other").await.expect("dropped");
 }
 
 async fn odd_names_are_kept(catalog: &dyn Catalog) {

@@ -220,10 +220,26 @@ impl Catalog for DirectoryCatalog {
     async fn rename_table(&self, schema: &str, table: &str, new_name: &str) -> Result<()> {
         names::check(Kind::Table, new_name)?;
         let dir = self.table_dir(schema, table)?;
-        for places in self.schema_dirs(schema)? {
-            self.refuse_taken(Kind::Table, &places, new_name)?;
+        for place in self.schema_dirs(schema)? {
+            self.refuse_taken(Kind::Table, &place, new_name)?;
         }
-        Err(Error::Unsupported(format!("{} is not renamed", dir.display())))
+        let parent = dir.parent().unwrap_or(&self.root);
+        let renamed = parent.join(new_name);
+        // Both names are in one directory, so one sync makes both durable. A directory that has taken the new name
+        // meanwhile is in the way unless it is empty: then it is no table yet, and whoever makes one there finds this.
+        fs::rename(&dir, &renamed).map_err(|error| match error.kind() {
+            io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+                Error::AlreadyExists(format!("table {new_name:?} already exists, or its directory is taken"))
+            }
+            io::ErrorKind::NotFound => self.no_table(schema, table),
+            _ => Error::internal(format!("renaming table {table:?} of schema {schema:?}"), error),
+        })?;
+        // From here on the table has its new name for everybody.
+        self.format.forget(&location(&dir)?);
+        self.format.forget(&location(&renamed)?);
+        self.changed();
+        sync_dir(parent)
+            .map_err(|error| Error::internal(format!("renaming table {table:?} of schema {schema:?}"), error))
     }
 
     async fn drop_table(&self, schema: &str, table: &str) -> Result<()> {

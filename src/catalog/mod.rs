@@ -60,10 +60,12 @@ pub trait Catalog: Debug + Send + Sync + 'static {
     /// those of [`crate::engine::TableFormat::create`].
     async fn create_table(&self, schema: &str, table: &str, spec: &TableSpec) -> Result<Arc<dyn Snapshot>>;
 
-    /// Gives a table another name in its schema, at once for every reader of the catalog.
+    /// Gives a table another name in its schema, durably, at once for every reader of the catalog. Handles and
+    /// snapshots of the old name find nothing any more; a scan that is under way fails at the next file it opens.
     ///
     /// # Errors
-    /// `NotFound`; `AlreadyExists`; `InvalidArgument` if the new name cannot be one.
+    /// `NotFound`; `AlreadyExists`; `InvalidArgument` if the new name cannot be one. After `Internal` it may have the
+    /// new name.
     async fn rename_table(&self, schema: &str, table: &str, new_name: &str) -> Result<()>;
 
     /// Removes a table and its files: at once for every reader of the catalog, then its bytes.

@@ -1,7 +1,7 @@
 //! What one commit changes, read from its JSON.
 //!
-//! Only what moves a snapshot forward: protocol, metadata, files. Everything else in a commit (commitInfo, txn,
-//! cdc, domainMetadata, and kinds that some table feature adds) is passed over unread. Whatever is not understood
+//! Only what moves a snapshot forward: protocol, metadata, files, row ids. Everything else in a commit (commitInfo,
+//! txn, cdc, other domains' metadata, and kinds that some table feature adds) is passed over unread. Whatever is not understood
 //! is an error, which a caller answers by loading the version afresh.
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -10,7 +10,13 @@ use delta_kernel::actions::{Metadata, Protocol, deletion_vector::DeletionVectorD
 use serde::Deserialize;
 use url::Url;
 
-use super::file::{DataFile, FileKey, PathError, data_path};
+use super::file::{DataFile, FileKey, PathError, data_path, log_path};
+
+/// The domain whose metadata says which row ids are taken (PROTOCOL.md, "Row IDs").
+pub(crate) const ROW_TRACKING_DOMAIN: &str = "delta.rowTracking";
+
+/// The highest row id of a table that has given none.
+pub(crate) const NO_ROW_ID: i64 = -1;
 
 /// The changes of one commit, or of several in a row.
 #[derive(Debug, Default)]
@@ -23,6 +29,8 @@ pub(crate) struct CommitChanges {
     pub(crate) removed: Vec<FileKey>,
     /// Files that now are.
     pub(crate) added: Vec<Arc<DataFile>>,
+    /// The highest row id from now on.
+    pub(crate) highest_row_id: Option<i64>,
 }
 
 /// Why a commit could not be read.
@@ -48,7 +56,7 @@ pub(crate) enum CommitError {
 pub(crate) fn parse_commit(root: &Url, bytes: &[u8]) -> Result<CommitChanges, CommitError> {
     let mut changes = CommitChanges::default();
     for line in serde_json::Deserializer::from_slice(bytes).into_iter::<Line>() {
-        let Line { add, remove, meta_data, protocol } = line?;
+        let Line { add, remove, meta_data, protocol, domain_metadata } = line?;
         changes.protocol = protocol.or(changes.protocol);
         changes.metadata = meta_data.or(changes.metadata);
         if let Some(add) = add {
@@ -57,8 +65,28 @@ pub(crate) fn parse_commit(root: &Url, bytes: &[u8]) -> Result<CommitChanges, Co
         if let Some(remove) = remove {
             changes.removed.push(remove.into_key(root)?);
         }
+        if let Some(domain) = domain_metadata.filter(|domain| domain.domain == ROW_TRACKING_DOMAIN) {
+            changes.highest_row_id = Some(domain.highest_row_id()?);
+        }
     }
     Ok(changes)
+}
+
+/// The time a commit says for itself, in milliseconds since 1970-01-01 (PROTOCOL.md, "In-Commit Timestamps"). Its
+/// commitInfo comes first, so no further line is read.
+pub(crate) fn in_commit_timestamp_ms(bytes: &[u8]) -> Option<i64> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct First {
+        commit_info: Info,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Info {
+        in_commit_timestamp: i64,
+    }
+    let first: First = serde_json::Deserializer::from_slice(bytes).into_iter().next()?.ok()?;
+    Some(first.commit_info.in_commit_timestamp)
 }
 
 /// One line of a commit: an object with one key, the action's kind (PROTOCOL.md, "Actions").
@@ -69,6 +97,15 @@ struct Line {
     remove: Option<RemoveLine>,
     meta_data: Option<Metadata>,
     protocol: Option<Protocol>,
+    domain_metadata: Option<DomainMetadataLine>,
+}
+
+#[derive(Deserialize)]
+struct DomainMetadataLine {
+    domain: String,
+    configuration: String,
+    #[serde(default)]
+    removed: bool,
 }
 
 #[derive(Deserialize)]
@@ -99,10 +136,27 @@ struct DeletionVectorLine {
     cardinality: i64,
 }
 
+impl DomainMetadataLine {
+    fn highest_row_id(&self) -> Result<i64, serde_json::Error> {
+        if self.removed { Ok(NO_ROW_ID) } else { highest_row_id(&self.configuration) }
+    }
+}
+
+/// The highest row id from the configuration of [`ROW_TRACKING_DOMAIN`].
+pub(crate) fn highest_row_id(configuration: &str) -> Result<i64, serde_json::Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Configuration {
+        row_id_high_water_mark: i64,
+    }
+    Ok(serde_json::from_str::<Configuration>(configuration)?.row_id_high_water_mark)
+}
+
 impl AddLine {
     fn into_file(self, root: &Url) -> Result<DataFile, CommitError> {
         Ok(DataFile {
             path: data_path(root, &self.path)?,
+            log_path: log_path(&self.path),
             size_bytes: self.size,
             partition_values: self.partition_values,
             stats_json: self.stats.map(Arc::from),
@@ -146,6 +200,8 @@ mod tests {
                                       "sizeInBytes":36,"cardinality":2}}}
             {"remove":{"path":"old.parquet","dataChange":true}}
             {"txn":{"appId":"x","version":1}}
+            {"domainMetadata":{"domain":"delta.clustering","configuration":"{}","removed":false}}
+            {"domainMetadata":{"domain":"delta.rowTracking","configuration":"{\"rowIdHighWaterMark\":41}","removed":false}}
             {"somethingNew":{"deeply":["unknown"]}}
         "#;
         let changes = parse_commit(&root(), commit).unwrap();
@@ -159,6 +215,7 @@ mod tests {
         assert_eq!(file.stats_json.as_deref(), Some(r#"{"numRecords":3}"#));
         assert_eq!(file.deletion_vector.as_ref().unwrap().cardinality, 2);
         assert_eq!(changes.removed, [FileKey::new("old.parquet".into(), None)]);
+        assert_eq!(changes.highest_row_id, Some(41));
     }
 
     #[test]
@@ -170,6 +227,7 @@ mod tests {
             r#"{"add":{"path":"a","size":1,"deletionVector":{"storageType":"?","pathOrInlineDv":"","sizeInBytes":1,"cardinality":1}}}"#,
             r#"{"remove":"a"}"#,
             r#"{"metaData":{}}"#,
+            r#"{"domainMetadata":{"domain":"delta.rowTracking","configuration":"{}"}}"#,
             r#"{"add":{"path":"a","si"#,
             "[1]",
         ] {

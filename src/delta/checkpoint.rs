@@ -8,14 +8,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use delta_kernel::Snapshot;
 use tokio::task::JoinSet;
 
-use super::{
-    durable,
-    log::LOG_DIRECTORY,
-    store::{TableStore, kernel_root},
-};
+use super::{durable, log::LOG_DIRECTORY, replay::build, store::TableStore};
 
 /// Work that outlives the call that caused it.
 #[derive(Debug, Default)]
@@ -51,10 +46,9 @@ pub(crate) fn checkpoint_behind(background: &Background, store: Arc<TableStore>,
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 async fn checkpoint(store: &TableStore, version: u64) -> Result<(), Failure> {
-    let engine = store.engine()?;
+    let (snapshot, engine) = (build(store, Some(version)).await??, store.engine()?);
     let log_directory = store.local_root().map(|root| root.join(LOG_DIRECTORY));
     let written = tokio::task::spawn_blocking(move || {
-        let snapshot = Snapshot::builder_for(kernel_root()).at_version(version).build(engine.as_ref())?;
         snapshot.checkpoint(engine.as_ref(), None)?;
         log_directory.map_or(Ok(()), |directory| sync_checkpoint(&directory, version))
     });

@@ -1,4 +1,6 @@
-//! Commits an append: one put-if-absent of the next version, again and again if others are quicker.
+//! Commits: one put-if-absent of the next version, again and again if others are quicker.
+//!
+//! Appends are committed here; other changes make their commits elsewhere and put them by [`put_next`].
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,6 +15,7 @@ use super::{
     durable::PutOutcome,
     log::CommitFailure,
     snapshot::DeltaSnapshot,
+    stamp::stamped,
     table::DeltaTable,
     version::Version,
     write::{CommitAdds, OutcomeUnknown},
@@ -21,7 +24,7 @@ use crate::engine::{CommitOutcome, Error, Result, Snapshot};
 
 /// How many versions are tried for one commit. A loss means that another process won, so this many in a row are
 /// lost only by a table under constant fire; with the waits between them it takes about twenty seconds.
-const ATTEMPTS_MAX: u32 = 50;
+pub(crate) const ATTEMPTS_MAX: u32 = 50;
 /// The longest wait after the first lost attempt; it doubles with each further one.
 const BACKOFF_FIRST_MS: u64 = 4;
 /// No wait is longer, so that a writer does not sleep through a quiet moment.
@@ -65,18 +68,43 @@ async fn run(base: DeltaSnapshot, adds: Vec<Add>, rows: u64) -> Result<CommitOut
         if let Some(reason) = conflict(&base, &newest) {
             return Ok(CommitOutcome::Conflict { reason });
         }
-        match table.log().put(newest.number() + 1, commit.clone()).await {
-            Ok(PutOutcome::Written) => return committed(table, &newest, commit).await,
-            Ok(PutOutcome::NameTaken) => tokio::time::sleep(backoff(attempt)).await,
-            Err(failure) => return Err(failed(table, failure)),
+        if let Some(snapshot) = put_next(table, &newest, &commit, attempt).await? {
+            return Ok(CommitOutcome::Committed(Arc::new(snapshot)));
         }
     }
-    let name = table.store().name();
-    Err(Error::ResourceExhausted(format!("other writers of table '{name}' were quicker {ATTEMPTS_MAX} times in a row")))
+    Err(outrun(table))
 }
 
-/// Why an append that began at `base` must not go on top of `newest`.
-fn conflict(base: &DeltaSnapshot, newest: &Version) -> Option<String> {
+/// Makes `commit`, stamped for its place, the version after `base`, durably; `None` if another has become it, after a wait that grows with
+/// `attempt`.
+///
+/// # Errors
+/// With [`OutcomeUnknown`] as their source when the commit may stand; otherwise nothing was changed.
+pub(crate) async fn put_next(
+    table: &Arc<DeltaTable>,
+    base: &Arc<Version>,
+    commit: &Bytes,
+    attempt: u32,
+) -> Result<Option<DeltaSnapshot>> {
+    let commit = stamped(table, base, commit).await?;
+    match table.log().put(base.number() + 1, commit.clone()).await {
+        Ok(PutOutcome::Written) => committed(table, base, commit).await.map(Some),
+        Ok(PutOutcome::NameTaken) => {
+            tokio::time::sleep(backoff(attempt)).await;
+            Ok(None)
+        }
+        Err(failure) => Err(failed(table, failure)),
+    }
+}
+
+/// [`ATTEMPTS_MAX`] attempts were lost.
+pub(crate) fn outrun(table: &DeltaTable) -> Error {
+    let name = table.store().name();
+    Error::ResourceExhausted(format!("other writers of table '{name}' were quicker {ATTEMPTS_MAX} times in a row"))
+}
+
+/// Why what began at `base` must not go on top of `newest`: the definition is another.
+pub(crate) fn conflict(base: &DeltaSnapshot, newest: &Version) -> Option<String> {
     let (was, is) = (base.definition(), newest.definition());
     let what = if was.metadata().id() != is.metadata().id() || newest.number() < base.version() {
         "was dropped and made again"
@@ -92,13 +120,13 @@ fn conflict(base: &DeltaSnapshot, newest: &Version) -> Option<String> {
 }
 
 /// The commit is made and durable; from here on nothing may say that it is not.
-async fn committed(table: &Arc<DeltaTable>, base: &Arc<Version>, commit: Bytes) -> Result<CommitOutcome> {
+async fn committed(table: &Arc<DeltaTable>, base: &Arc<Version>, commit: Bytes) -> Result<DeltaSnapshot> {
     let identity = table.log().identity(base.number() + 1).await.ok().flatten();
     let version = table.advanced(base, &commit, identity).await.map_err(|error| unknown(table, error))?;
     if version.number() % version.definition().checkpoint_interval() == 0 {
         checkpoint_behind(table.background(), table.store().clone(), version.number());
     }
-    Ok(CommitOutcome::Committed(Arc::new(DeltaSnapshot::new(table.clone(), version))))
+    Ok(DeltaSnapshot::new(table.clone(), version))
 }
 
 /// A random time, so that those who lost together do not meet again.
@@ -115,7 +143,8 @@ fn failed(table: &DeltaTable, failure: CommitFailure) -> Error {
     }
 }
 
-fn unknown(table: &DeltaTable, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+/// Whether a commit stands is not known.
+pub(crate) fn unknown(table: &DeltaTable, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::internal(format!("the commit to table '{}' broke off", table.store().name()), OutcomeUnknown(source.into()))
 }
 

@@ -27,8 +27,16 @@ pub(crate) fn append(base: &DeltaSnapshot, adds: Vec<Add>, rows: u64) -> Result<
     let parameters =
         json!({ "mode": "Append", "partitionBy": json!(base.definition().metadata().partition_columns()).to_string() });
     let mut info = info("WRITE", &parameters, &metrics);
-    info.read_version = Some(base.version());
+    read_by(&mut info, base);
     encode(info, adds.into_iter().map(Action::Add))
+}
+
+/// Of which version the commit's writer knew, and that no row lost its id.
+fn read_by(info: &mut CommitInfo, base: &DeltaSnapshot) {
+    info.read_version = Some(base.version());
+    if base.definition().keeps_row_ids() {
+        info.info.insert("tags".to_owned(), json!({ "delta.rowTracking.preserved": "true" }));
+    }
 }
 
 /// The commit that makes a table.
@@ -41,6 +49,24 @@ pub(crate) fn create(protocol: Protocol, metadata: Metadata) -> Result<Bytes> {
     });
     let info = info("CREATE TABLE", &parameters, &json!({}));
     encode(info, [Action::Protocol(protocol), Action::Metadata(metadata)])
+}
+
+/// The commit of another change of a table, which keeps the ids of its rows. Actions are the log's JSON.
+pub(crate) fn change(base: &DeltaSnapshot, operation: &Operation, actions: Vec<Value>) -> Result<Bytes> {
+    let mut info = info(operation.name, &operation.parameters, &operation.metrics);
+    read_by(&mut info, base);
+    let info = serde_json::to_value(Action::CommitInfo(info)).map_err(broken)?;
+    lines(std::iter::once(info).chain(actions))
+}
+
+/// What a commit says that it does, in Spark's words (`DeltaOperations.scala`).
+#[derive(Debug, Clone)]
+pub(crate) struct Operation {
+    pub(crate) name: &'static str,
+    /// An object whose values are texts; nested ones are JSON in them.
+    pub(crate) parameters: Value,
+    /// Likewise.
+    pub(crate) metrics: Value,
 }
 
 /// Milliseconds since 1970-01-01, as the log keeps times.
@@ -69,11 +95,18 @@ fn info(operation: &str, parameters: &Value, metrics: &Value) -> CommitInfo {
 }
 
 fn encode(info: CommitInfo, actions: impl IntoIterator<Item = Action>) -> Result<Bytes> {
+    lines(std::iter::once(Action::CommitInfo(info)).chain(actions))
+}
+
+fn lines<T: serde::Serialize>(actions: impl IntoIterator<Item = T>) -> Result<Bytes> {
     let mut lines = Vec::new();
-    for action in std::iter::once(Action::CommitInfo(info)).chain(actions) {
-        serde_json::to_writer(&mut lines, &action)
-            .map_err(|error| Error::internal("cannot write an action as JSON", error))?;
+    for action in actions {
+        serde_json::to_writer(&mut lines, &action).map_err(broken)?;
         lines.push(b'\n');
     }
     Ok(lines.into())
+}
+
+fn broken(error: serde_json::Error) -> Error {
+    Error::internal("cannot write an action as JSON", error)
 }

@@ -13,6 +13,7 @@ use super::{
     definition::Definition,
     durable::{self, PutOutcome},
     log::{LOG_DIRECTORY, Log},
+    rules::{CHECK_PREFIX, check_name, check_text},
     store::TableStore,
 };
 use crate::engine::{Error, Result, TableSpec};
@@ -38,15 +39,15 @@ fn exists(store: &TableStore) -> Error {
 
 fn first_commit(table: &str, spec: &TableSpec) -> Result<Bytes> {
     let schema = NewSchema::try_new(&spec.schema, &spec.partition_columns)?;
-    let protocol = protocol(&schema)?;
+    let protocol = protocol(&schema, spec)?;
     let metadata = metadata(&schema, spec)?;
     // What we could not open ourselves is not made.
     Definition::try_new(table, protocol.clone(), metadata.clone())?;
     commit_info::create(protocol, metadata)
 }
 
-/// Reader 3 and writer 7 with just the features that are used, each of which both sides must know.
-fn protocol(schema: &NewSchema) -> Result<Protocol> {
+/// Reader 3 and writer 7 with just the features that are used.
+fn protocol(schema: &NewSchema, spec: &TableSpec) -> Result<Protocol> {
     let mut features = vec!["deletionVectors"];
     if schema.timestamp_ntz {
         features.push("timestampNtz");
@@ -54,18 +55,26 @@ fn protocol(schema: &NewSchema) -> Result<Protocol> {
     if schema.column_id_max.is_some() {
         features.push("columnMapping");
     }
+    let mut writer_features = features.clone();
+    if !spec.checks.is_empty() {
+        writer_features.push("checkConstraints");
+    }
     let protocol = json!({
-        "minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": features, "writerFeatures": features,
+        "minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": features, "writerFeatures": writer_features,
     });
     serde_json::from_value(protocol).map_err(|error| Error::internal("cannot make a protocol action", error))
 }
 
 fn metadata(schema: &NewSchema, spec: &TableSpec) -> Result<Metadata> {
     let context = "cannot make a metadata action";
-    let mut properties = HashMap::from([("delta.enableDeletionVectors", "true".to_owned())]);
+    let mut properties = HashMap::from([("delta.enableDeletionVectors".to_owned(), "true".to_owned())]);
     if let Some(column_id_max) = schema.column_id_max {
-        properties.insert("delta.columnMapping.mode", "name".to_owned());
-        properties.insert("delta.columnMapping.maxColumnId", column_id_max.to_string());
+        properties.insert("delta.columnMapping.mode".to_owned(), "name".to_owned());
+        properties.insert("delta.columnMapping.maxColumnId".to_owned(), column_id_max.to_string());
+    }
+    for check in &spec.checks {
+        let name = check_name(&properties);
+        properties.insert(format!("{CHECK_PREFIX}{name}"), check_text(check, &spec.schema)?);
     }
     let schema = serde_json::to_string(&schema.columns).map_err(|error| Error::internal(context, error))?;
     let metadata = json!({

@@ -8,7 +8,10 @@ use delta_kernel::{
     table_features::assign_column_mapping_metadata,
 };
 
-use super::schema::UTC;
+use super::{
+    duckdb_types::{ARRAY_LENGTHS, Kind, TYPE_KEY, TypeText, declared_type},
+    schema::UTC,
+};
 use crate::engine::{Error, Result};
 
 /// Characters a column name may hold only under column mapping: Spark refuses to write them into Parquet
@@ -39,9 +42,9 @@ impl NewSchema {
         let columns = struct_type(schema.fields(), "", 0)?;
         check_partitioning(schema, partition_columns)?;
         let timestamp_ntz = any_field(schema.fields(), &|field| {
-            matches!(field.data_type(), DataType::Timestamp(TimeUnit::Microsecond, None))
+            Kind::of(field).is_some_and(|kind| kind.stored() == DataType::Timestamp(TimeUnit::Microsecond, None))
         });
-        if !any_field(schema.fields(), &|field| field.name().contains(NEED_MAPPING)) {
+        if !needs_mapping(schema.fields()) {
             return Ok(Self { columns, column_id_max: None, timestamp_ntz });
         }
         let mut column_id_max = 0;
@@ -49,6 +52,20 @@ impl NewSchema {
             .map_err(|error| Error::internal("cannot give the columns ids", error))?;
         Ok(Self { columns, column_id_max: Some(column_id_max), timestamp_ntz })
     }
+}
+
+/// One more column of a table, or field of a struct, that is there: without id or physical name.
+///
+/// # Errors
+/// `Unsupported`, by the names of column and type, for what Delta cannot keep exactly.
+pub(crate) fn new_column(field: &Field) -> Result<StructField> {
+    let columns = struct_type(&Fields::from(vec![field.clone()]), "", 0)?;
+    columns.fields().next().cloned().ok_or_else(|| Error::internal("cannot make a column's schema", "it has no fields"))
+}
+
+/// Whether a name among these, nested ones too, is possible under column mapping only.
+pub(crate) fn needs_mapping(fields: &Fields) -> bool {
+    any_field(fields, &|field| field.name().contains(NEED_MAPPING))
 }
 
 fn struct_type(fields: &Fields, path: &str, level: usize) -> Result<StructType> {
@@ -62,15 +79,17 @@ fn struct_type(fields: &Fields, path: &str, level: usize) -> Result<StructType> 
         if !seen.insert(field.name().to_lowercase()) {
             return Err(Error::InvalidArgument(format!("column '{path}' is there twice (names differ in case only)")));
         }
-        Ok(StructField::new(field.name(), delta_type(field.data_type(), &path, level)?, field.is_nullable()))
+        let column = StructField::new(field.name(), delta_type(field, &path, level)?, field.is_nullable());
+        let declared = declared_type(field).map(|declared| (TYPE_KEY, declared.to_string()));
+        Ok(column.with_metadata(declared))
     });
     let converted = converted.collect::<Result<Vec<_>>>()?;
     StructType::try_new(converted).map_err(|error| Error::internal("cannot make the table's schema", error))
 }
 
-fn delta_type(data_type: &DataType, path: &str, level: usize) -> Result<DeltaType> {
-    if let Some(primitive) = primitive_type(data_type, path)? {
-        return Ok(DeltaType::Primitive(primitive));
+fn delta_type(field: &Field, path: &str, level: usize) -> Result<DeltaType> {
+    if let Some(kind) = Kind::of(field) {
+        return primitive_type(&kind.stored()).map(DeltaType::Primitive).ok_or_else(|| refused(path, field));
     }
     let level = level + 1;
     if level > NESTING_LEVELS_MAX {
@@ -78,23 +97,26 @@ fn delta_type(data_type: &DataType, path: &str, level: usize) -> Result<DeltaTyp
             "column '{path}' nests deeper than {NESTING_LEVELS_MAX} levels, which is the most that is offered"
         )));
     }
-    let child = |field: &Field| delta_type(field.data_type(), &join(path, field.name()), level);
-    match data_type {
+    let child = |field: &Field| delta_type(field, &join(path, field.name()), level);
+    match field.data_type() {
         DataType::Struct(fields) if !fields.is_empty() => Ok(struct_type(fields, path, level)?.into()),
-        DataType::List(element) => Ok(ArrayType::new(child(element)?, element.is_nullable()).into()),
+        DataType::FixedSizeList(_, length) if !ARRAY_LENGTHS.contains(length) => Err(refused(path, field)),
+        DataType::List(element) | DataType::FixedSizeList(element, _) => {
+            Ok(ArrayType::new(child(element)?, element.is_nullable()).into())
+        }
         DataType::Map(entries, _) => match entries.data_type() {
             DataType::Struct(pair) if pair.len() == 2 => {
                 Ok(MapType::new(child(&pair[0])?, child(&pair[1])?, pair[1].is_nullable()).into())
             }
-            _ => Err(refused(path, data_type)),
+            _ => Err(refused(path, field)),
         },
-        _ => Err(refused(path, data_type)),
+        _ => Err(refused(path, field)),
     }
 }
 
-/// `None` if the type is not primitive.
-fn primitive_type(data_type: &DataType, path: &str) -> Result<Option<PrimitiveType>> {
-    Ok(Some(match data_type {
+/// The type that is kept as `data_type`; `None` if Delta has none.
+fn primitive_type(data_type: &DataType) -> Option<PrimitiveType> {
+    Some(match data_type {
         DataType::Boolean => PrimitiveType::Boolean,
         DataType::Int8 => PrimitiveType::Byte,
         DataType::Int16 => PrimitiveType::Short,
@@ -104,15 +126,15 @@ fn primitive_type(data_type: &DataType, path: &str) -> Result<Option<PrimitiveTy
         DataType::Float64 => PrimitiveType::Double,
         DataType::Decimal128(precision, scale) => {
             let decimal = u8::try_from(*scale).ok().and_then(|scale| DecimalType::try_new(*precision, scale).ok());
-            PrimitiveType::Decimal(decimal.ok_or_else(|| refused(path, data_type))?)
+            PrimitiveType::Decimal(decimal?)
         }
         DataType::Utf8 => PrimitiveType::String,
         DataType::Binary => PrimitiveType::Binary,
         DataType::Date32 => PrimitiveType::Date,
         DataType::Timestamp(TimeUnit::Microsecond, Some(zone)) if zone.as_ref() == UTC => PrimitiveType::Timestamp,
         DataType::Timestamp(TimeUnit::Microsecond, None) => PrimitiveType::TimestampNtz,
-        _ => return Ok(None),
-    }))
+        _ => return None,
+    })
 }
 
 fn check_partitioning(schema: &Schema, partition_columns: &[String]) -> Result<()> {
@@ -126,8 +148,8 @@ fn check_partitioning(schema: &Schema, partition_columns: &[String]) -> Result<(
         }
         if field.data_type().is_nested() {
             return Err(Error::InvalidArgument(format!(
-                "partition column '{name}' has type {}; only plain types can partition a table",
-                field.data_type()
+                "partition column '{name}' has type {}; only types without elements or fields can partition a table",
+                type_name(field)
             )));
         }
     }
@@ -142,7 +164,7 @@ fn any_field(fields: &Fields, wanted: &dyn Fn(&Field) -> bool) -> bool {
         wanted(field)
             || match field.data_type() {
                 DataType::Struct(inner) => any_field(inner, wanted),
-                DataType::List(inner) | DataType::Map(inner, _) => {
+                DataType::List(inner) | DataType::FixedSizeList(inner, _) | DataType::Map(inner, _) => {
                     any_field(&Fields::from(vec![inner.clone()]), wanted)
                 }
                 _ => false,
@@ -150,8 +172,18 @@ fn any_field(fields: &Fields, wanted: &dyn Fn(&Field) -> bool) -> bool {
     })
 }
 
-fn refused(path: &str, data_type: &DataType) -> Error {
-    Error::Unsupported(format!("column '{path}' has type {data_type}, which a Delta table cannot keep exactly"))
+fn refused(path: &str, field: &Field) -> Error {
+    let name = type_name(field);
+    Error::Unsupported(format!("column '{path}' has type {name}, which a Delta table cannot keep exactly"))
+}
+
+/// DuckDB's name of a type if it has one.
+fn type_name(field: &Field) -> String {
+    match (TypeText::of(field), field.extension_type_name()) {
+        (Some(name), _) => name.to_string(),
+        (None, Some(extension)) => format!("{extension} kept as {}", field.data_type()),
+        (None, None) => field.data_type().to_string(),
+    }
 }
 
 fn join(path: &str, name: &str) -> String {

@@ -6,21 +6,29 @@ use delta_kernel::{
     actions::{Metadata, Protocol},
     expressions::ColumnName,
     table_configuration::TableConfiguration,
-    table_features::get_any_level_column_physical_name,
+    table_features::{TableFeature, get_any_level_column_physical_name},
     table_properties::DataSkippingNumIndexedCols,
 };
 
 use super::{
     features,
+    rules::{self, Rules},
     schema::{TableSchema, check_types},
     store::kernel_root,
     write::StatsColumns,
 };
-use crate::engine::{Error, Result};
+use crate::engine::{ColumnNotes, Error, Result};
 
 /// Commits between checkpoints unless the table says otherwise (`delta.checkpointInterval`). Spark's default is
 /// 10, delta-rs's 100; checkpoints of many-file tables cost more than reading a hundred small commits.
 const CHECKPOINT_INTERVAL_DEFAULT: u64 = 100;
+
+/// The first version whose commit says its own time, and that time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct InCommitTimestamps {
+    pub(crate) version: u64,
+    pub(crate) time_ms: i64,
+}
 
 /// A readable table's protocol and metadata.
 #[derive(Debug)]
@@ -67,9 +75,66 @@ impl Definition {
         &self.schema
     }
 
-    /// Refuses an append that the table's features make unsafe.
+    /// Refuses an append that the table's features make unsafe, or that would miss defaults.
     pub(crate) fn check_append(&self, table: &str) -> Result<()> {
-        features::check_append(table, &self.config)
+        features::check_append(table, &self.config)?;
+        rules::check_defaults(table, &self.config, &self.schema.logical)
+    }
+
+    /// Refuses to write all rows again where the table's features forbid it or make it unsafe.
+    pub(crate) fn check_rewrite(&self, table: &str) -> Result<()> {
+        features::check_rewrite(table, &self.config)
+    }
+
+    /// What every row must satisfy.
+    ///
+    /// # Errors
+    /// `Unsupported`, by name, if a rule cannot be followed.
+    pub(crate) fn rules(&self, table: &str) -> Result<Rules> {
+        Rules::try_new(table, &self.config, &self.schema)
+    }
+
+    /// What is noted of each column.
+    pub(crate) fn notes(&self) -> Vec<ColumnNotes> {
+        rules::column_notes(&self.config, &self.schema.logical)
+    }
+
+    /// From when on commits say their own times; `None` if they do not. Without the properties that say when that
+    /// began it was with version 0 (PROTOCOL.md, "In-Commit Timestamps").
+    pub(crate) fn in_commit_timestamps(&self) -> Option<InCommitTimestamps> {
+        let property = |name: &str| self.metadata().configuration().get(&format!("delta.{name}"));
+        if property("enableInCommitTimestamps")? != "true" {
+            return None;
+        }
+        let version = property("inCommitTimestampEnablementVersion").and_then(|version| version.parse().ok());
+        let time_ms = property("inCommitTimestampEnablementTimestamp").and_then(|time| time.parse().ok());
+        Some(InCommitTimestamps { version: version.unwrap_or(0), time_ms: time_ms.unwrap_or(i64::MIN) })
+    }
+
+    /// Whether every commit says its own time.
+    pub(crate) fn keeps_in_commit_timestamps(&self) -> bool {
+        self.config.table_properties().enable_in_commit_timestamps == Some(true)
+    }
+
+    /// Whether every new file gets ids for its rows: that the feature is supported is enough.
+    pub(crate) fn assigns_row_ids(&self) -> bool {
+        features::writer_features(self.protocol()).contains(&TableFeature::RowTracking)
+            && self.config.table_properties().row_tracking_suspended != Some(true)
+    }
+
+    /// Whether every row has an id, which a commit says it has kept.
+    pub(crate) fn keeps_row_ids(&self) -> bool {
+        self.assigns_row_ids() && self.config.table_properties().enable_row_tracking == Some(true)
+    }
+
+    /// Refuses what must not be done to a clustering column.
+    pub(crate) fn refuse_clustered(&self, table: &str, what: &str) -> Result<()> {
+        features::refuse_clustered(table, &self.config, what)
+    }
+
+    /// Refuses a change of the definition that the table's features make unsafe.
+    pub(crate) fn check_alter(&self, table: &str) -> Result<()> {
+        features::check_alter(table, &self.config)
     }
 
     /// Commits between checkpoints.
@@ -79,6 +144,10 @@ impl Definition {
 
     /// Which columns get statistics.
     pub(crate) fn stats_columns(&self) -> StatsColumns {
+        // Clustering columns must have them, wherever they stand (PROTOCOL.md, "Clustered Table").
+        if features::writer_features(self.protocol()).contains(&TableFeature::ClusteredTable) {
+            return StatsColumns { indexed_columns_max: None, named: None };
+        }
         let properties = self.config.table_properties();
         let indexed_columns_max = match properties.data_skipping_num_indexed_cols.unwrap_or_default() {
             DataSkippingNumIndexedCols::AllColumns => None,

@@ -7,11 +7,12 @@
 
 use delta_kernel::{
     actions::Protocol,
-    schema::{ColumnMetadataKey, DataType, StructField, StructType},
+    schema::{ColumnMetadataKey, StructType},
     table_configuration::TableConfiguration,
     table_features::TableFeature,
 };
 
+use super::{field_metadata::first_with, type_changes::check_type_changes};
 use crate::engine::{Error, Result};
 
 /// The newest protocol there is: versions above it say nothing we could check.
@@ -36,25 +37,65 @@ pub(crate) fn check_read(table: &str, protocol: &Protocol) -> Result<()> {
 
 /// Refuses a schema in which the use of a readable feature cannot be served.
 pub(crate) fn check_read_schema(table: &str, schema: &StructType) -> Result<()> {
-    // Files written before the change hold the old type; nothing here widens them.
-    match first_field_with(schema, &ColumnMetadataKey::TypeChanges) {
-        Some(column) => Err(Error::Unsupported(format!(
-            "column '{column}' of table '{table}' has changed its type (table feature '{}'), which is not offered",
-            TableFeature::TypeWidening
-        ))),
-        None => Ok(()),
-    }
+    check_type_changes(table, schema)
 }
 
-/// Refuses an append that the table's features or constraints make unsafe, by the name of what stands in the way.
+/// Refuses an append that the table's features make unsafe, by the name of what stands in the way. Rules of rows have a
+/// module of their own.
 pub(crate) fn check_append(table: &str, config: &TableConfiguration) -> Result<()> {
-    let version = config.protocol().min_writer_version();
-    if version > WRITER_VERSION_MAX {
-        return Err(Error::Unsupported(format!(
-            "table '{table}' needs Delta writer version {version}; versions up to {WRITER_VERSION_MAX} are offered"
+    check_writer_version(table, config)?;
+    writer_features(config.protocol()).iter().try_for_each(|feature| check_append_feature(table, config, feature))
+}
+
+/// Refuses a change of the table's definition that its features make unsafe. Identity columns ask something of rows only.
+pub(crate) fn check_alter(table: &str, config: &TableConfiguration) -> Result<()> {
+    check_writer_version(table, config)?;
+    let features = writer_features(config.protocol());
+    let mut concerned = features.iter().filter(|feature| **feature != TableFeature::IdentityColumns);
+    concerned.try_for_each(|feature| match feature {
+        // They name columns under keys of their own, which nothing here keeps up.
+        TableFeature::Unknown(name) if is_collations(name) => refuse_if(Some(true), table, feature),
+        feature => check_append_feature(table, config, feature),
+    })
+}
+
+/// Refuses to write all rows again where the table's features forbid it or make it unsafe.
+pub(crate) fn check_rewrite(table: &str, config: &TableConfiguration) -> Result<()> {
+    let properties = config.table_properties();
+    if properties.append_only == Some(true) {
+        return Err(Error::FailedPrecondition(format!(
+            "table '{table}' is append-only (delta.appendOnly), so that its rows cannot be rewritten"
         )));
     }
-    writer_features(config.protocol()).iter().try_for_each(|feature| check_append_feature(table, config, feature))
+    if properties.enable_row_tracking == Some(true) {
+        return Err(Error::Unsupported(format!(
+            "table '{table}' keeps the ids of its rows (delta.enableRowTracking), which rewriting them would not"
+        )));
+    }
+    refuse_clustered(table, config, "rewriting rows")?;
+    check_append(table, config)
+}
+
+/// Refuses what must not be done to a clustering column where these are not known: the log keeps them apart from the
+/// definition.
+pub(crate) fn refuse_clustered(table: &str, config: &TableConfiguration, what: &str) -> Result<()> {
+    let feature = TableFeature::ClusteredTable;
+    if !writer_features(config.protocol()).contains(&feature) {
+        return Ok(());
+    }
+    Err(Error::Unsupported(format!(
+        "table '{table}' uses the table feature '{feature}', with which {what} is not offered"
+    )))
+}
+
+fn check_writer_version(table: &str, config: &TableConfiguration) -> Result<()> {
+    let version = config.protocol().min_writer_version();
+    if version <= WRITER_VERSION_MAX {
+        return Ok(());
+    }
+    Err(Error::Unsupported(format!(
+        "table '{table}' needs Delta writer version {version}; versions up to {WRITER_VERSION_MAX} are offered"
+    )))
 }
 
 /// Features whose reading is implemented, or that only concern types the schema check refuses by themselves.
@@ -67,9 +108,10 @@ fn is_readable(feature: &TableFeature) -> bool {
             | TableFeature::V2Checkpoint
             // Asks something of VACUUM only.
             | TableFeature::VacuumProtocolCheck
-            // Served while unused: `check_read_schema` and the schema's types see the use.
+            // Which changes there were `check_read_schema` sees.
             | TableFeature::TypeWidening
             | TableFeature::TypeWideningPreview
+            // Served while unused: the schema's types show the use.
             | TableFeature::VariantType
             | TableFeature::VariantTypePreview
             | TableFeature::VariantShredding
@@ -78,7 +120,7 @@ fn is_readable(feature: &TableFeature) -> bool {
 }
 
 /// The features a writer must respect; versions before 7 imply theirs.
-fn writer_features(protocol: &Protocol) -> Vec<TableFeature> {
+pub(crate) fn writer_features(protocol: &Protocol) -> Vec<TableFeature> {
     const IMPLIED: [(i32, TableFeature); 7] = [
         (2, TableFeature::AppendOnly),
         (2, TableFeature::Invariants),
@@ -106,25 +148,32 @@ fn check_append_feature(table: &str, config: &TableConfiguration, feature: &Tabl
         // An append touches no domain.
         TableFeature::DomainMetadata => Ok(()),
         readable if is_readable(readable) => Ok(()),
-        TableFeature::Invariants => refuse_column_with(table, config, &ColumnMetadataKey::Invariants, "an invariant"),
-        TableFeature::GeneratedColumns => {
-            refuse_column_with(table, config, &ColumnMetadataKey::GenerationExpression, "a generation expression")
-        }
-        TableFeature::IdentityColumns => {
-            refuse_column_with(table, config, &ColumnMetadataKey::IdentityStart, "identity values")
-        }
-        TableFeature::AllowColumnDefaults => {
-            refuse_column_with(table, config, &ColumnMetadataKey::CurrentDefault, "a default")
-        }
-        TableFeature::CheckConstraints => refuse_constraint(table, config),
-        TableFeature::InCommitTimestamp => refuse_if(properties.enable_in_commit_timestamps, table, feature),
+        // Followed row by row, or refused by their texts.
+        TableFeature::Invariants
+        | TableFeature::GeneratedColumns
+        | TableFeature::CheckConstraints
+        | TableFeature::AllowColumnDefaults => Ok(()),
+        TableFeature::IdentityColumns => refuse_identity(table, config),
+        // What they ask of a commit is added to it as it is made.
+        TableFeature::InCommitTimestamp | TableFeature::RowTracking => Ok(()),
+        // Asks for statistics and leaves the clustering to those who do it.
+        TableFeature::ClusteredTable => Ok(()),
+        TableFeature::Unknown(name) if asks_nothing_of_an_append(name) => Ok(()),
         TableFeature::IcebergCompatV1 => refuse_if(properties.enable_iceberg_compat_v1, table, feature),
         TableFeature::IcebergCompatV2 => refuse_if(properties.enable_iceberg_compat_v2, table, feature),
         TableFeature::IcebergCompatV3 => refuse_if(properties.enable_iceberg_compat_v3, table, feature),
-        // Supported is enough to ask for row ids in every Add, unless suspended.
-        TableFeature::RowTracking => refuse_if(Some(properties.row_tracking_suspended != Some(true)), table, feature),
         other => refuse_if(Some(true), table, other),
     }
+}
+
+/// Features the kernel has no name for. Collations order texts for queries; data and statistics stay those of plain
+/// texts. Protected checkpoints bind those who remove checkpoints, or make them of earlier versions than the newest.
+fn asks_nothing_of_an_append(feature: &str) -> bool {
+    is_collations(feature) || feature == "checkpointProtection"
+}
+
+fn is_collations(feature: &str) -> bool {
+    ["collations", "collations-preview"].contains(&feature)
 }
 
 fn refuse_if(in_use: Option<bool>, table: &str, feature: &TableFeature) -> Result<()> {
@@ -136,50 +185,15 @@ fn refuse_if(in_use: Option<bool>, table: &str, feature: &TableFeature) -> Resul
     )))
 }
 
-fn refuse_constraint(table: &str, config: &TableConfiguration) -> Result<()> {
-    const PREFIX: &str = "delta.constraints.";
-    match config.metadata().configuration().iter().find_map(|(key, sql)| Some((key.strip_prefix(PREFIX)?, sql))) {
-        Some((name, sql)) => Err(Error::Unsupported(format!(
-            "table '{table}' has the CHECK constraint '{name}' ({sql}), which cannot be checked here"
-        ))),
-        None => Ok(()),
-    }
-}
-
-fn refuse_column_with(table: &str, config: &TableConfiguration, key: &ColumnMetadataKey, what: &str) -> Result<()> {
-    match first_field_with(&config.logical_schema(), key) {
-        Some(column) => Err(Error::Unsupported(format!(
-            "column '{column}' of table '{table}' has {what} ({}), which is not offered for writing",
+/// Their values come from a counter in the log.
+fn refuse_identity(table: &str, config: &TableConfiguration) -> Result<()> {
+    let key = ColumnMetadataKey::IdentityStart;
+    match first_with(&config.logical_schema(), key.as_ref()) {
+        Some((column, _)) => Err(Error::Unsupported(format!(
+            "column '{column}' of table '{table}' has identity values ({}), which is not offered for writing",
             key.as_ref()
         ))),
         None => Ok(()),
-    }
-}
-
-/// The dotted name of the first field, nested ones too, that carries a metadata key.
-fn first_field_with(schema: &StructType, key: &ColumnMetadataKey) -> Option<String> {
-    schema.fields().find_map(|field| field_with(field, key))
-}
-
-fn field_with(field: &StructField, key: &ColumnMetadataKey) -> Option<String> {
-    if field.get_config_value(key).is_some() {
-        return Some(field.name().clone());
-    }
-    let nested = nested_structs(field.data_type()).into_iter().find_map(|inner| first_field_with(inner, key))?;
-    Some(format!("{}.{nested}", field.name()))
-}
-
-/// The structs directly below a type, through arrays and maps.
-fn nested_structs(data_type: &DataType) -> Vec<&StructType> {
-    match data_type {
-        DataType::Struct(inner) => vec![inner.as_ref()],
-        DataType::Array(array) => nested_structs(array.element_type()),
-        DataType::Map(map) => {
-            let mut found = nested_structs(map.key_type());
-            found.extend(nested_structs(map.value_type()));
-            found
-        }
-        DataType::Primitive(_) | DataType::Variant(_) => Vec::new(),
     }
 }
 

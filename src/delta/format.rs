@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use lru::LruCache;
 use url::Url;
 
-use super::{checkpoint::Background, create, snapshot::DeltaSnapshot, store::TableStore, table::DeltaTable};
-use crate::engine::{Alteration, Error, Result, Snapshot, Table, TableFormat, TableSpec};
+use super::{alter, checkpoint::Background, create, snapshot::DeltaSnapshot, store::TableStore, table::DeltaTable};
+use crate::engine::{Alteration, Result, Snapshot, Table, TableFormat, TableSpec};
 
 /// Opens and makes Delta tables, and remembers what it knows of those in use.
 pub struct DeltaFormat {
@@ -93,12 +93,12 @@ impl Table for TableHandle {
         Ok(Arc::new(DeltaSnapshot::new(self.0.clone(), self.0.at(version).await?)))
     }
 
-    async fn snapshot_as_of(&self, _time_us: i64) -> Result<Arc<dyn Snapshot>> {
-        Err(Error::Unsupported("AT (TIMESTAMP => ...) is not offered".to_owned()))
+    async fn snapshot_as_of(&self, time_us: i64) -> Result<Arc<dyn Snapshot>> {
+        Ok(Arc::new(DeltaSnapshot::new(self.0.clone(), self.0.as_of(time_us).await?)))
     }
 
     async fn alter(&self, change: &Alteration) -> Result<Arc<dyn Snapshot>> {
-        Err(Error::Unsupported(format!("{change:?} is not offered")))
+        alter::alter(&self.0, change).await
     }
 }
 

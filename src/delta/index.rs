@@ -73,6 +73,7 @@ mod tests {
     fn file(path: &str, size_bytes: u64) -> DataFile {
         DataFile {
             path: path.into(),
+            log_path: None,
             size_bytes,
             partition_values: Default::default(),
             stats_json: None,

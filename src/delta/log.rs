@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::{
     durable::{self, PutFailure, PutOutcome},
+    log_listing::LogListing,
     store::TableStore,
 };
 use crate::engine::{Error, Result};
@@ -89,21 +90,14 @@ impl Log {
         Ok(Some(Commit { bytes, identity }))
     }
 
-    /// The versions that have a commit file, ascending, and whether there is anything at all that makes this
-    /// directory a table (a log may have lost its commits to a checkpoint).
+    /// What the log's directory holds; takes time in proportion to it.
     pub(crate) async fn list(&self) -> Result<LogListing> {
         let context = || format!("cannot list the log of table '{}'", self.store.name());
         let mut listing = LogListing::default();
         let mut found = self.store.objects().list(Some(&Path::from(LOG_DIRECTORY)));
         while let Some(meta) = found.try_next().await.map_err(|error| Error::internal(context(), error))? {
-            let Some((version, kind)) = parse_name(meta.location.filename().unwrap_or_default()) else { continue };
-            match kind {
-                "json" => listing.commits.push(version),
-                other if other.starts_with("checkpoint.") => listing.has_checkpoint = true,
-                _ => {}
-            }
+            listing.take(meta.location.filename().unwrap_or_default(), meta.last_modified.timestamp_millis());
         }
-        listing.commits.sort_unstable();
         Ok(listing)
     }
 
@@ -144,20 +138,6 @@ impl Log {
     }
 }
 
-/// What a log's directory holds.
-#[derive(Debug, Default)]
-pub(crate) struct LogListing {
-    pub(crate) commits: Vec<u64>,
-    pub(crate) has_checkpoint: bool,
-}
-
-impl LogListing {
-    /// Whether a table stands here.
-    pub(crate) fn is_table(&self) -> bool {
-        self.has_checkpoint || !self.commits.is_empty()
-    }
-}
-
 type PutResult = std::result::Result<PutOutcome, (bool, Box<dyn std::error::Error + Send + Sync>)>;
 
 async fn put_local(directory: std::path::PathBuf, version: u64, bytes: Bytes) -> PutResult {
@@ -179,13 +159,6 @@ pub(crate) fn commit_name(version: u64) -> String {
 /// The place of commit `version` below the table's root.
 pub(crate) fn commit_path(version: u64) -> Path {
     Path::from_iter([LOG_DIRECTORY, &commit_name(version)])
-}
-
-/// Version and ending of a log file's name.
-fn parse_name(name: &str) -> Option<(u64, &str)> {
-    let (version, kind) = name.split_once('.')?;
-    let is_version = version.len() == 20 && version.bytes().all(|byte| byte.is_ascii_digit());
-    Some((version.parse().ok().filter(|_| is_version)?, kind))
 }
 
 #[cfg(test)]
@@ -215,7 +188,7 @@ mod tests {
         assert_eq!(commit.bytes, "one");
         assert_eq!(log.identity(3).await.unwrap(), Some(commit.identity));
         assert_eq!(log.identity(4).await.unwrap(), None);
-        assert_eq!(log.list().await.unwrap().commits, [3]);
+        assert_eq!(log.list().await.unwrap().commits().map(|commit| commit.0).collect::<Vec<_>>(), [3]);
     }
 
     #[tokio::test]
@@ -267,7 +240,7 @@ mod tests {
         assert!(!log.list().await.unwrap().is_table());
         make("00000000000000000007.checkpoint.parquet");
         assert!(log.list().await.unwrap().is_table());
-        assert!(log.list().await.unwrap().commits.is_empty());
+        assert_eq!(log.list().await.unwrap().commits().count(), 0);
     }
 
     #[tokio::test]

@@ -2,35 +2,49 @@
 //!
 //! - `format`: [`DeltaFormat`], the way in.
 //! - `schema`, `create_schema`: Delta's types and columns as Arrow and back, column mapping included.
-//! - `features`, `definition`: what a table needs of its readers and writers, and what it is.
-//! - `store`, `durable`, `log`, `actions`: where tables lie, their commits, and what those say.
+//! - `duckdb_types`: those of DuckDB's types that Delta lacks, and their values.
+//! - `features`, `type_changes`, `definition`: what a table needs of its readers and writers, and what it is.
+//! - `field_metadata`, `rules`: what is noted of columns, and what every row must satisfy.
+//! - `store`, `durable`, `log`, `log_listing`, `actions`: where tables lie, their commits, and what those say.
+//! - `history`: when versions were committed.
 //! - `file`, `index`, `replay`, `version`: data files, and all of a version's, read at once or commit by commit.
 //! - `table`, `snapshot`: one table's versions, and one version behind the seam.
-//! - `create`, `commit`, `commit_info`, `checkpoint`: what is written to logs.
+//! - `create`, `commit`, `commit_info`, `stamp`, `checkpoint`: what is written to logs.
 //! - `scan`: pruning, reading and deletion vectors.
 //! - `write`: encoding, statistics and appends.
+//! - `alter`: changes of a table's definition.
 
 mod actions;
+mod alter;
 mod checkpoint;
 mod commit;
 mod commit_info;
 mod create;
 mod create_schema;
 mod definition;
+mod duckdb_types;
 mod durable;
 mod features;
+mod field_metadata;
 mod file;
 #[cfg(test)]
 mod fixtures;
 mod format;
+#[cfg(test)]
+pub(crate) mod fuzz;
+mod history;
 mod index;
 mod log;
+mod log_listing;
 mod replay;
+mod rules;
 mod scan;
 mod schema;
 mod snapshot;
+mod stamp;
 mod store;
 mod table;
+mod type_changes;
 mod version;
 mod write;
 

@@ -3,7 +3,7 @@
 //! It costs time in proportion to the log, so it happens once per table; later versions are reached by single
 //! commits.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc};
 
 use arrow::array::{Array, AsArray, RecordBatch, StructArray};
 use arrow::datatypes::{Int32Type, Int64Type};
@@ -14,11 +14,12 @@ use delta_kernel::{
 use url::Url;
 
 use super::{
-    actions::parse_commit,
+    actions::{NO_ROW_ID, ROW_TRACKING_DOMAIN, highest_row_id, parse_commit},
     definition::Definition,
-    file::{DataFile, data_path},
+    file::{DataFile, data_path, log_path},
     index::FileIndex,
     log::{CommitIdentity, Log},
+    log_listing::LogListing,
     store::{TableStore, kernel_root},
 };
 use crate::engine::{Error, Result};
@@ -79,16 +80,54 @@ pub(crate) async fn replay_files(store: &TableStore, version: u64, kernel: Optio
     }
 }
 
-async fn build(store: &TableStore, version: Option<u64>) -> Result<delta_kernel::DeltaResult<SnapshotRef>> {
+/// Reads the highest row id that was given up to a version.
+pub(crate) async fn replay_highest_row_id(store: &TableStore, version: u64) -> Result<i64> {
+    let context = || format!("cannot read the row ids of version {version} of table '{}'", store.name());
+    let kernel = build(store, Some(version)).await?.map_err(|error| kernel_error(context(), error))?;
     let engine = store.engine()?;
+    let read = move || kernel.get_domain_metadata_internal(ROW_TRACKING_DOMAIN, engine.as_ref());
+    match tokio::task::spawn_blocking(read).await {
+        Ok(Ok(Some(domain))) => highest_row_id(&domain).map_err(|error| Error::internal(context(), error)),
+        Ok(Ok(None)) => Ok(NO_ROW_ID),
+        Ok(Err(error)) => Err(kernel_error(context(), error)),
+        Err(died) => Err(Error::internal(context(), died)),
+    }
+}
+
+/// The kernel's snapshot of `version`, or of the newest one.
+pub(crate) async fn build(
+    store: &TableStore,
+    version: Option<u64>,
+) -> Result<std::result::Result<SnapshotRef, KernelError>> {
+    match build_with(store, store.engine()?, version).await? {
+        Err(KernelError::InvalidCheckpoint(reason)) => {
+            tracing::debug!(table = store.name(), reason, "looking for checkpoints without the hint");
+            build_with(store, store.engine_without_hint()?, version).await
+        }
+        built => Ok(built),
+    }
+}
+
+async fn build_with(
+    store: &TableStore,
+    engine: Arc<dyn Engine>,
+    version: Option<u64>,
+) -> Result<std::result::Result<SnapshotRef, KernelError>> {
     let built = tokio::task::spawn_blocking(move || {
         let mut builder = Snapshot::builder_for(kernel_root());
         if let Some(version) = version {
             builder = builder.at_version(version);
         }
-        builder.build(engine.as_ref())
+        builder.build(engine.as_ref()).map_err(without_backtrace)
     });
     built.await.map_err(|died| Error::internal(format!("cannot read the log of table '{}'", store.name()), died))
+}
+
+fn without_backtrace(error: KernelError) -> KernelError {
+    match error {
+        KernelError::Backtraced { source, .. } => without_backtrace(*source),
+        other => other,
+    }
 }
 
 /// Why the kernel could not read a log, in our words: what is missing or not offered, by its name.
@@ -99,23 +138,32 @@ async fn diagnose(store: &TableStore, log: &Log, version: Option<u64>, error: Ke
         Ok(_) => return Error::NotFound(format!("table '{table}' does not exist")),
         Err(error) => return error,
     };
-    if let Some(version) = version {
-        // Commits behind a checkpoint are removed one day; what they led to cannot be reached then.
-        if listing.commits.first() != Some(&0) || !listing.commits.contains(&version) {
-            return Error::NotFound(format!("table '{table}' does not have version {version} (any more)"));
-        }
+    if let Some(version) = version
+        && let Some(readable) = listing.readable()
+        && !readable.contains(&version)
+    {
+        return no_version(table, version, &readable);
     }
-    match refusal(store, log, &listing.commits).await {
+    match refusal(store, log, &listing).await {
         Some(refusal) => refusal,
         None => kernel_error(format!("cannot read the log of table '{table}'"), error),
     }
 }
 
+/// Versions that were never made, or whose commits have been removed behind a checkpoint.
+pub(crate) fn no_version(table: &str, version: u64, readable: &RangeInclusive<u64>) -> Error {
+    let readable = match (readable.start(), readable.end()) {
+        (first, last) if first == last => format!("version {last}"),
+        (first, last) => format!("versions {first} to {last}"),
+    };
+    Error::NotFound(format!("table '{table}' has no version {version}; {readable} can be read"))
+}
+
 /// The refusal of the newest protocol and metadata, if commits still tell them.
-async fn refusal(store: &TableStore, log: &Log, commits: &[u64]) -> Option<Error> {
+async fn refusal(store: &TableStore, log: &Log, listing: &LogListing) -> Option<Error> {
     let (mut protocol, mut metadata) = (None, None);
-    for version in commits.iter().rev().take(DIAGNOSED_COMMITS_MAX) {
-        let commit = log.read(*version).await.ok()??;
+    for (version, _) in listing.commits().rev().take(DIAGNOSED_COMMITS_MAX) {
+        let commit = log.read(version).await.ok()??;
         let changes = parse_commit(store.location(), &commit.bytes).ok()?;
         protocol = protocol.or(changes.protocol);
         metadata = metadata.or(changes.metadata);
@@ -128,8 +176,7 @@ async fn refusal(store: &TableStore, log: &Log, commits: &[u64]) -> Option<Error
 }
 
 fn kernel_error(context: String, error: KernelError) -> Error {
-    match error {
-        KernelError::Backtraced { source, .. } => kernel_error(context, *source),
+    match without_backtrace(error) {
         KernelError::Unsupported(what) => Error::Unsupported(format!("{context}: {what}")),
         other => Error::internal(context, other),
     }
@@ -202,8 +249,10 @@ impl<'a> Columns<'a> {
 
     fn file(&self, row: usize, root: &Url) -> std::result::Result<DataFile, ScanError> {
         let size = self.size.as_primitive::<Int64Type>().value(row);
+        let path = self.path.as_string::<i32>().value(row);
         Ok(DataFile {
-            path: data_path(root, self.path.as_string::<i32>().value(row))?,
+            path: data_path(root, path)?,
+            log_path: log_path(path),
             size_bytes: u64::try_from(size)
                 .map_err(|_| KernelError::MissingData(format!("a file size, not {size}")))?,
             partition_values: self.partition_values(row),
@@ -247,3 +296,6 @@ impl<'a> Columns<'a> {
 fn text(column: &dyn Array, row: usize) -> Option<&str> {
     column.is_valid(row).then(|| column.as_string::<i32>().value(row))
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ use delta_kernel::{
 };
 use serde_json::Value;
 
+use super::duckdb_types::shown;
 use crate::engine::{Error, Result};
 
 /// What a list's elements are called, in Parquet's own words ("LogicalTypes.md", nested types).
@@ -28,14 +29,17 @@ pub(crate) const UTC: &str = "UTC";
 /// The columns of one version: what the seam shows, and what data files call them.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TableSchema {
-    /// The columns as the seam shows them: logical names, Arrow types, nullability; no metadata.
+    /// The columns as the seam shows them: those of `stored`, but of DuckDB's types where the log names them.
+    pub(crate) logical: SchemaRef,
+    /// The columns as they are stored: logical names, Arrow types, nullability; no metadata. The same as `logical` if
+    /// Delta has all its types.
     ///
     /// boolean, byte to long, float, double, decimal(p,s), string, binary, date, timestamp and timestampNtz are
     /// Boolean, Int8 to Int64, Float32, Float64, Decimal128(p,s), Utf8, Binary, Date32, Timestamp(µs, "UTC") and
     /// Timestamp(µs); array, map and struct are List, Map and Struct of those. List elements are called
     /// `element`, map entries `key_value` with `key` and `value`, as Parquet calls them.
-    pub(crate) logical: SchemaRef,
-    /// The same columns in the same order with the names (nested ones too) that data files, statistics and
+    pub(crate) stored: SchemaRef,
+    /// The stored columns in the same order with the names (nested ones too) that data files, statistics and
     /// partition values use. Under column mapping every field, nested ones too, carries its id as metadata
     /// `PARQUET:field_id`; list elements, map keys and map values only where the table gives them one.
     pub(crate) physical: SchemaRef,
@@ -69,8 +73,12 @@ impl TableSchema {
             let missing = || Error::Unsupported(format!("partition column '{name}' is not in the table's schema"));
             schema.index_of(name).ok_or_else(missing)
         };
+        let stored = Arc::new(Schema::new(Naming::Logical.fields(&schema)?));
+        let shown = shown(&schema, stored.fields());
+        let logical = if shown == *stored.fields() { Arc::clone(&stored) } else { Arc::new(Schema::new(shown)) };
         Ok(Self {
-            logical: Arc::new(Schema::new(Naming::Logical.fields(&schema)?)),
+            logical,
+            stored,
             physical: Arc::new(Schema::new(Naming::Physical(config.column_mapping_mode()).fields(&schema)?)),
             partition_columns: config.metadata().partition_columns().iter().map(position).collect::<Result<_>>()?,
             mapping,

@@ -9,7 +9,7 @@ use super::{
     commit::AppendCommit,
     definition::Definition,
     index::FileIndex,
-    scan::{self, ScanSource},
+    scan::{self, ColumnSummary, ScanSource},
     table::DeltaTable,
     version::Version,
     write::{self, AppendTarget},
@@ -38,6 +38,11 @@ impl DeltaSnapshot {
         self.version.definition()
     }
 
+    /// The version, as the table's cache keeps it.
+    pub(crate) fn state(&self) -> &Arc<Version> {
+        &self.version
+    }
+
     /// The live files, in the order of their ordinals; loaded once per version.
     pub(crate) async fn files(&self) -> Result<&Arc<FileIndex>> {
         self.version.files(self.table.store(), self.table.log()).await
@@ -50,6 +55,10 @@ impl Snapshot for DeltaSnapshot {
         self.version.number()
     }
 
+    fn table_id(&self) -> &str {
+        self.definition().metadata().id()
+    }
+
     fn schema(&self) -> SchemaRef {
         self.definition().schema().logical.clone()
     }
@@ -59,11 +68,20 @@ impl Snapshot for DeltaSnapshot {
     }
 
     fn notes(&self) -> Vec<ColumnNotes> {
-        vec![ColumnNotes::default(); self.schema().fields().len()]
+        self.definition().notes()
     }
 
-    async fn statistics(&self, _index: usize) -> Result<ColumnStatistics> {
-        Err(Error::Unsupported("statistics are not offered".to_owned()))
+    async fn statistics(&self, index: usize) -> Result<ColumnStatistics> {
+        let schema = self.schema();
+        let Some(field) = schema.fields().get(index) else {
+            let columns = schema.fields().len();
+            return Err(Error::InvalidArgument(format!("column {index} was asked for and the table has {columns}")));
+        };
+        if field.data_type().is_nested() {
+            return Ok(ColumnSummary::unknown().statistics(field));
+        }
+        let summary = self.version.summary(index, self.table.store(), self.table.log()).await?;
+        Ok(summary.statistics(field))
     }
 
     async fn row_count(&self) -> Result<Option<u64>> {
@@ -95,6 +113,7 @@ impl Snapshot for DeltaSnapshot {
             store: store.objects().clone(),
             local_root: store.local_root().map(Into::into),
             schema: self.definition().schema().clone(),
+            rules: self.definition().rules(store.name())?,
             stats_columns: self.definition().stats_columns(),
             base: Arc::new(self.clone()),
             commit: Box::new(AppendCommit::new(self.clone())),

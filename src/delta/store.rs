@@ -1,5 +1,7 @@
 //! Where a table lies: its object store, rooted at the table, and its directory when that is local.
 
+mod unhinted;
+
 use std::{path::PathBuf, sync::Arc};
 
 use delta_kernel::Engine;
@@ -7,6 +9,8 @@ use deltalake_core::logstore::{StorageConfig, logstore_with};
 use object_store::{ObjectStore, local::LocalFileSystem, path::Path, prefix::PrefixStore};
 use percent_encoding::percent_decode_str;
 use url::Url;
+
+use unhinted::Unhinted;
 
 use crate::engine::{Error, Result};
 
@@ -68,8 +72,17 @@ impl TableStore {
 
     /// What the kernel reads logs with. Must be called on a tokio runtime.
     pub(crate) fn engine(&self) -> Result<Arc<dyn Engine>> {
+        self.engine_over(self.objects.clone())
+    }
+
+    /// The same, for a log whose `_last_checkpoint` names a checkpoint that is not there.
+    pub(crate) fn engine_without_hint(&self) -> Result<Arc<dyn Engine>> {
+        self.engine_over(Arc::new(Unhinted { inner: self.objects.clone() }))
+    }
+
+    fn engine_over(&self, objects: Arc<dyn ObjectStore>) -> Result<Arc<dyn Engine>> {
         let broken = |error| Error::internal(format!("cannot open the store of table '{}'", self.name), error);
-        let logs = logstore_with(self.objects.clone(), &kernel_root(), StorageConfig::default()).map_err(broken)?;
+        let logs = logstore_with(objects, &kernel_root(), StorageConfig::default()).map_err(broken)?;
         Ok(logs.engine(None))
     }
 }

@@ -17,8 +17,9 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::{
     actions::parse_commit,
     checkpoint::Background,
+    history::{History, now_us},
     log::{CommitIdentity, Log},
-    replay::{is_whole, replay},
+    replay::{is_whole, no_version, replay},
     store::TableStore,
     version::Version,
 };
@@ -121,14 +122,23 @@ impl DeltaTable {
         }
         let newest = self.newest().await?;
         if number > newest.number() {
-            let (table, newest) = (self.store.name(), newest.number());
-            return Err(Error::NotFound(format!("table '{table}' has no version {number}; its newest is {newest}")));
+            let first = self.log.list().await?.readable().map_or(newest.number(), |readable| *readable.start());
+            return Err(no_version(self.store.name(), number, &(first..=newest.number())));
         }
         if let Some(version) = self.cache.lock().await.get(number) {
             return Ok(version);
         }
         let version = Arc::new(Version::replayed(replay(&self.store, &self.log, Some(number)).await?));
         Ok(self.cache.lock().await.recent.get_or_insert(number, || version).clone())
+    }
+
+    /// The newest version at a time, in microseconds since 1970-01-01.
+    pub(crate) async fn as_of(&self, time_us: i64) -> Result<Arc<Version>> {
+        let newest = self.newest().await?;
+        let listing = self.log.list().await?;
+        let in_commits = newest.definition().in_commit_timestamps();
+        let history = History::new(self.store.name(), &self.log, &listing, in_commits);
+        self.at(history.as_of(time_us, now_us()).await?).await
     }
 
     /// The version that `commit`, just made by this process on top of `base`, has led to.

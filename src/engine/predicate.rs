@@ -72,13 +72,16 @@ pub enum CompareOp {
 
 /// A constant, in the value space of DuckDB's type: the same type as the column it is compared with.
 ///
+/// Columns of [`super::Extension`]s, intervals, lists, arrays, maps and structs are only ever asked whether they are NULL.
+///
 /// Order is DuckDB's: strings and binaries by bytes; NaN equals NaN and is greater than every number;
 /// -0.0 equals 0.0.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Scalar {
     /// BOOLEAN
     Boolean(bool),
-    /// TINYINT to BIGINT
+    /// TINYINT to BIGINT and UTINYINT to UBIGINT; TIME in microseconds, TIME_NS in nanoseconds; TIMESTAMP_NS in
+    /// nanoseconds since 1970-01-01, `i64::MAX` and its negative being the infinities
     Integer(i128),
     /// DECIMAL: `unscaled / 10^scale`
     Decimal {
@@ -95,7 +98,8 @@ pub enum Scalar {
     Binary(Vec<u8>),
     /// DATE: days since 1970-01-01
     Date(i32),
-    /// TIMESTAMP and TIMESTAMP WITH TIME ZONE: microseconds since 1970-01-01 (UTC for the latter)
+    /// TIMESTAMP, TIMESTAMP WITH TIME ZONE, TIMESTAMP_S and TIMESTAMP_MS: microseconds since 1970-01-01 (UTC for the
+    /// second), whether or not the column could hold them; infinities as above
     Timestamp(i64),
 }
 

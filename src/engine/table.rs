@@ -53,10 +53,11 @@ pub trait Table: Debug + Send + Sync + 'static {
     /// offered, by its name; `Internal` if its log cannot be read.
     async fn snapshot(&self) -> Result<Arc<dyn Snapshot>>;
 
-    /// The state of a given version.
+    /// The state of a given version. May answer from what earlier looks found: only [`Table::snapshot`] notices a
+    /// table that was dropped and made again.
     ///
     /// # Errors
-    /// As [`Table::snapshot`]; `NotFound` if the version does not exist (any more).
+    /// As [`Table::snapshot`]; `NotFound` if the version does not exist (any more); the text names those that do.
     async fn snapshot_at(&self, version: u64) -> Result<Arc<dyn Snapshot>>;
 
     /// The newest state at a time, in microseconds since 1970-01-01 UTC.
@@ -89,6 +90,10 @@ pub struct ColumnNotes {
 pub trait Snapshot: Debug + Send + Sync + 'static {
     /// The version.
     fn version(&self) -> u64;
+
+    /// Tells the table from another that took its name: a table that is dropped and made again has another one. It
+    /// may differ between versions of a table, never between two looks at one version.
+    fn table_id(&self) -> &str;
 
     /// The columns, without the row id, as scans deliver them and appends take them.
     fn schema(&self) -> SchemaRef;

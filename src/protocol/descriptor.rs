@@ -124,7 +124,7 @@ mod tests {
             (path(&["lake", "sales", "%2f", &shape]), "not percent-encoded"),
             (path(&["lake", "sales", "%", &shape]), "not percent-encoded"),
             (path(&["lake", "sales", "%FF", &shape]), "not UTF-8"),
-            (path(&["lake", "sales", &"x".repeat(NAME_BYTES_MAX + 1), &shape]), "too long"),
+            (path(&["lake", "sales", &"x".repeat(NAME_BYTES_MAX + 1), &shape]), "a name is too long: "),
             (FlightDescriptor::new_cmd("lake"), "not PATH"),
             (FlightDescriptor::default(), "not PATH"),
         ] {

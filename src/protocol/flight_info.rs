@@ -7,7 +7,7 @@ use arrow_flight::FlightInfo;
 use serde::Serialize;
 
 use super::{descriptor::TableReference, ipc, msgpack};
-use crate::engine::row_id_field;
+use crate::engine::{ColumnNotes, row_id_field};
 
 /// What there is to say about a table.
 #[derive(Debug, Clone, Copy)]
@@ -18,8 +18,10 @@ pub struct TableInfo<'a> {
     pub schema: &'a str,
     /// The table's name.
     pub table: &'a str,
-    /// The columns, without the row id.
+    /// The columns, without the row id, and the metadata of their schema.
     pub columns: &'a Schema,
+    /// What is noted of each column; none of those beyond its end.
+    pub notes: &'a [ColumnNotes],
     /// A comment on the table.
     pub comment: Option<&'a str>,
     /// How many rows there are, if that is known cheaply; it steers join orders only.
@@ -35,8 +37,21 @@ impl TableInfo<'_> {
             .with_total_records(self.rows.map_or(-1, |rows| i64::try_from(rows).unwrap_or(i64::MAX)))
             .with_total_bytes(-1)
             .with_app_metadata(self.app_metadata());
-        info.schema = ipc::encode_schema(&with_row_id(self.columns));
+        info.schema = ipc::encode_schema(&with_row_id(&self.noted_columns()));
         info
+    }
+
+    /// The columns with what the client reads from their metadata (`AirportArrowSchemaToCreateTableInfo`). It parses
+    /// `default` as SQL, and one that does not parse fails its whole listing.
+    fn noted_columns(&self) -> Schema {
+        let columns = self.columns.fields().iter().enumerate().map(|(index, field)| {
+            let Some(ColumnNotes { comment, default }) = self.notes.get(index) else { return Arc::clone(field) };
+            let noted = [("comment", comment), ("default", default)];
+            let noted = noted.into_iter().filter_map(|(key, text)| Some((key.to_owned(), text.clone()?)));
+            let metadata = field.metadata().clone().into_iter().chain(noted);
+            Arc::new(field.as_ref().clone().with_metadata(metadata.collect()))
+        });
+        Schema::new_with_metadata(columns.collect::<Vec<_>>(), self.columns.metadata().clone())
     }
 
     fn app_metadata(&self) -> Vec<u8> {
@@ -57,7 +72,8 @@ impl TableInfo<'_> {
 /// The columns with the row id last.
 pub fn with_row_id(columns: &Schema) -> Schema {
     let row_id = Arc::new(row_id_field());
-    Schema::new(columns.fields().iter().cloned().chain([row_id]).collect::<Vec<_>>())
+    let fields: Vec<_> = columns.fields().iter().cloned().chain([row_id]).collect();
+    Schema::new_with_metadata(fields, columns.metadata().clone())
 }
 
 /// `AirportSerializedFlightAppMetadata` (`include/storage/airport_catalog_api.hpp`)
@@ -92,7 +108,12 @@ mod tests {
 
     fn info(rows: Option<u64>) -> FlightInfo {
         let (catalog, schema, table) = ("lake", "sales", "orders");
-        TableInfo { catalog, schema, table, columns: &columns(), comment: Some("the orders"), rows }.to_flight_info()
+        let notes = [
+            ColumnNotes { comment: Some("the key".to_owned()), default: None },
+            ColumnNotes { comment: None, default: Some("'x'".to_owned()) },
+        ];
+        let (columns, comment) = (columns(), Some("the orders"));
+        TableInfo { catalog, schema, table, columns: &columns, notes: &notes, comment, rows }.to_flight_info()
     }
 
     #[test]
@@ -115,6 +136,17 @@ mod tests {
         assert_eq!(names, ["id", "name", "rowid"]);
         assert!(schema.field(2).metadata().contains_key("is_rowid"));
         assert!(!schema.field(0).is_nullable());
+    }
+
+    #[test]
+    fn comments_and_defaults_are_metadata_of_their_columns() {
+        let schema = ipc::decode_schema("flight info", &info(None).schema).unwrap();
+        let noted: Vec<_> = ["comment", "default"]
+            .iter()
+            .map(|key| [0, 1].map(|at| schema.field(at).metadata().get(*key).cloned()))
+            .collect();
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(noted, [[text("the key"), None], [None, text("'x'")]]);
     }
 
     #[test]

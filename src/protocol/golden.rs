@@ -10,9 +10,19 @@ pub(crate) fn file(name: &str) -> Vec<u8> {
     std::fs::read(format!("{DIRECTORY}/{name}")).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
+/// The same of the recording about types.
+pub(crate) fn types_file(name: &str) -> Vec<u8> {
+    file(&format!("../types-duckdb-1.5.5/{name}"))
+}
+
 /// A recorded action.
 pub(crate) fn action(name: &str) -> Action {
-    Action::decode(file(name).as_slice()).unwrap()
+    action_of(&file(name))
+}
+
+/// The action in a recorded message.
+pub(crate) fn action_of(message: &[u8]) -> Action {
+    Action::decode(message).unwrap()
 }
 
 /// The body of a recorded result.

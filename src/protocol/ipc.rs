@@ -264,6 +264,44 @@ mod tests {
     }
 
     #[test]
+    fn refusals_say_what_is_wrong() {
+        let reason = |result: Result<RecordBatch, DecodeError>| result.unwrap_err().reason;
+        let schema = Arc::new(Schema::new(vec![Field::new("a", DataType::Int64, true)]));
+        let ids = Arc::new(arrow::array::Int64Array::from(vec![Some(1), None, Some(3)]));
+        let batch = RecordBatch::try_new(schema.clone(), vec![ids]).unwrap();
+        let messages = arrow_flight::utils::batches_to_flight_data(&schema, vec![batch]).unwrap();
+        let FlightData { data_header: header, data_body: body, .. } = &messages[1];
+        let decode = |header: &[u8], body: bytes::Bytes| reason(decode_batch("exchange", header, body, &schema));
+        assert_eq!(decode(&messages[0].data_header, body.clone()), "no Arrow record batch");
+        assert_eq!(decode(header, body.slice(..8)), "a record batch names values outside its body");
+        let other = Arc::new(Schema::new(vec![Field::new("a", DataType::Utf8, true)]));
+        let error = reason(decode_batch("exchange", header, body.clone(), &other));
+        assert!(error.starts_with("a record batch: "), "{error}");
+        let error = decode_schema_message("exchange", header).unwrap_err();
+        assert_eq!(error.reason, "no Arrow schema");
+    }
+
+    /// A flatbuffer that is a schema message, and of the schema says no more than its endianness.
+    fn bare_schema(endianness: u8) -> Vec<u8> {
+        let message_vtable = [10, 0, 12, 0, 0, 0, 8, 0, 4, 0];
+        let message = [12, 0, 0, 0, 16, 0, 0, 0, 1, 0, 0, 0];
+        let (schema_vtable, schema) = ([6, 0, 6, 0, 4, 0], [8, 0, 0, 0, endianness, 0]);
+        [&[16, 0, 0, 0][..], &message_vtable, &[0, 0], &message, &schema_vtable, &[0, 0], &schema].concat()
+    }
+
+    #[test]
+    fn schemas_of_little_are_refused() {
+        let reason = |bytes: &[u8]| decode_schema_message("schema", bytes).unwrap_err().reason;
+        assert_eq!(reason(&bare_schema(1)), "the Arrow schema is not little-endian");
+        assert_eq!(reason(&bare_schema(0)), "the Arrow schema has no fields");
+        let mut noise = golden::Noise::new(1);
+        let honest = encode_schema(&varied());
+        let damaged = (0..5_000).filter_map(|_| decode_schema("schema", &noise.mutate(&honest)).err());
+        let named = damaged.filter(|error| error.reason.starts_with("the Arrow type of column \"")).count();
+        assert!(named > 10, "only {named} name the column");
+    }
+
+    #[test]
     fn lengths_beyond_the_end_are_refused() {
         for bytes in [&b""[..], b"\xff\xff\xff\xff", b"\xff\xff\xff\xff\xff\xff\xff\xff", b"\x08\0\0\0ab"] {
             let error = decode_schema("schema", bytes).unwrap_err();

@@ -6,6 +6,7 @@
 //!
 //! - [`action`]: what DoAction asks for and answers.
 //! - [`descriptor`], [`shape`]: which table, and which columns the client believes it has.
+//! - [`statistics`]: what the client is told of a column's values.
 //! - [`flight_info`]: a table as the client's catalog takes it.
 //! - [`filters`]: DuckDB's pushed-down expressions as the engine's predicates.
 //! - [`ticket`]: one part of a scan.
@@ -23,10 +24,13 @@ pub mod headers;
 pub mod ipc;
 pub mod msgpack;
 pub mod shape;
+pub mod statistics;
 pub mod ticket;
 pub mod types;
 
 pub use error::DecodeError;
 
 #[cfg(test)]
-mod golden;
+pub(crate) mod fuzz;
+#[cfg(test)]
+pub(crate) mod golden;

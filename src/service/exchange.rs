@@ -9,6 +9,7 @@ use std::sync::Arc;
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use arrow_flight::{FlightData, FlightDescriptor};
 use futures::{StreamExt, stream};
+use tokio::time::{Instant, timeout, timeout_at};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{
@@ -22,13 +23,14 @@ use super::{
 };
 use crate::{
     catalog::Catalog,
+    config::Limits,
     engine::{Append, CommitOutcome, Error, Snapshot},
     protocol::{
         descriptor::TableReference,
         exchange::{Operation, acknowledgement},
         headers::CallContext,
         ipc::{decode_batch, decode_schema_message},
-        types::Conform,
+        types::{Conform, with_nulls},
     },
 };
 
@@ -61,12 +63,13 @@ impl Insert {
     /// Reads the opening messages, resolves the table they name and begins the append.
     async fn begin(airport: Arc<Airport>, context: CallContext, messages: Streaming<FlightData>) -> Answer<Self> {
         insert_only(context.operation()?)?;
-        let mut opening = Opening::new(messages);
+        let mut opening = Opening::new(messages, airport.limits);
         let table_ref = TableReference::from_descriptor(&opening.descriptor().await?)?;
         let fresh = FreshTable::of(&airport, &context, TableName::from(&table_ref))?;
+        airport.create_as.admit_insert(context.session_id.as_deref(), &TableName::from(&table_ref))?;
         let Resolved { name, snapshot, .. } = airport.resolve(&context, &table_ref).await?;
         let input = opening.input(snapshot.schema()).await?;
-        let (encoder, schema_frame) = FrameEncoder::new(&snapshot.schema()).map_err(encoding_failed)?;
+        let (encoder, schema_frame) = FrameEncoder::new(input.conform.target()).map_err(encoding_failed)?;
         Ok(Self {
             input,
             append: Some(snapshot.append().await?),
@@ -100,13 +103,11 @@ impl Insert {
             return Ok(Step::More(frame));
         }
         while let Some(rows) = self.input.next().await? {
-            self.rows += rows.num_rows() as u64;
-            let reply = if self.returning { Some(self.encoder.batch(&rows).map_err(encoding_failed)?) } else { None };
-            if let Some(append) = &mut self.append {
-                append.write(rows).await?;
-            }
-            if let Some(frame) = reply {
-                return Ok(Step::More(frame));
+            let append = self.append.as_mut().ok_or_else(is_over)?;
+            let written = append.write(rows).await?;
+            self.rows += written.num_rows() as u64;
+            if self.returning {
+                return Ok(Step::More(self.encoder.batch(&written).map_err(encoding_failed)?));
             }
         }
         let snapshot = self.commit().await?;
@@ -118,7 +119,7 @@ impl Insert {
     }
 
     async fn commit(&mut self) -> Answer<Arc<dyn Snapshot>> {
-        let append = self.append.take().ok_or_else(|| Error::InvalidArgument("the exchange is over".to_owned()))?;
+        let append = self.append.take().ok_or_else(is_over)?;
         let commit = tokio::spawn(append.commit());
         match commit.await.map_err(|e| Error::internal("committing", e))?? {
             CommitOutcome::Committed(snapshot) => Ok(snapshot),
@@ -129,6 +130,10 @@ impl Insert {
     }
 }
 
+fn is_over() -> Error {
+    Error::InvalidArgument("the exchange is over".to_owned())
+}
+
 enum Step {
     More(Frame),
     Last(Frame),
@@ -136,6 +141,8 @@ enum Step {
 
 /// A table made by the same statement or transaction: unless kept, it is dropped again.
 struct FreshTable {
+    airport: Arc<Airport>,
+    session: String,
     catalog: Arc<dyn Catalog>,
     name: TableName,
     kept: bool,
@@ -143,11 +150,12 @@ struct FreshTable {
 
 impl FreshTable {
     /// The table, if this call's transaction has just made it.
-    fn of(airport: &Airport, context: &CallContext, name: TableName) -> Answer<Option<Self>> {
+    fn of(airport: &Arc<Airport>, context: &CallContext, name: TableName) -> Answer<Option<Self>> {
         let (Some(session), Some(_)) = (&context.session_id, &context.transaction_id) else { return Ok(None) };
         let catalog = Arc::clone(airport.catalog(&name.catalog)?);
         // Never made for another table, not even to be thrown away: dropping one drops its table.
-        Ok(airport.fresh_tables.take(session, &name).then(|| Self { catalog, name, kept: false }))
+        let (airport, is_fresh) = (Arc::clone(airport), airport.fresh_tables.take(session, &name));
+        Ok(is_fresh.then(|| Self { airport, session: session.clone(), catalog, name, kept: false }))
     }
 }
 
@@ -156,6 +164,7 @@ impl Drop for FreshTable {
         if self.kept {
             return;
         }
+        self.airport.create_as.failed(Some(&self.session), &self.name);
         let (catalog, name) = (Arc::clone(&self.catalog), self.name.clone());
         tokio::spawn(async move {
             if let Err(error) = remove_if_untouched(catalog.as_ref(), &name).await {
@@ -179,11 +188,14 @@ struct Opening {
     messages: Streaming<FlightData>,
     /// A message that has been read and not used up.
     pending: Option<FlightData>,
+    limits: Limits,
+    /// When the schema must have come.
+    until: Instant,
 }
 
 impl Opening {
-    const fn new(messages: Streaming<FlightData>) -> Self {
-        Self { messages, pending: None }
+    fn new(messages: Streaming<FlightData>, limits: Limits) -> Self {
+        Self { messages, pending: None, limits, until: Instant::now() + limits.opening_max }
     }
 
     async fn descriptor(&mut self) -> Answer<FlightDescriptor> {
@@ -194,22 +206,48 @@ impl Opening {
     }
 
     /// Reads the schema and checks it against the table's.
+    ///
+    /// NULLs pass wherever they stand: a generated column's are about to be filled, and the append says best which row
+    /// has one that may not be.
     async fn input(mut self, table_schema: SchemaRef) -> Answer<Input> {
         let mut message = self.next("a schema").await?;
+        let mut empty = 0;
         while message.data_header.is_empty() {
+            note_empty(&mut empty)?;
             message = self.next("a schema").await?;
         }
         let wire_schema = Arc::new(decode_schema_message("exchange", &message.data_header)?);
-        let conform = Conform::new(Arc::clone(&wire_schema), table_schema)?;
-        Ok(Input { messages: self.messages, wire_schema, conform })
+        self.limits.check_columns(&wire_schema)?;
+        let conform = Conform::new(Arc::clone(&wire_schema), Arc::new(with_nulls(&table_schema)))?;
+        Ok(Input { messages: self.messages, wire_schema, conform, limits: self.limits, empty: 0 })
     }
 
     async fn next(&mut self, what: &str) -> Answer<FlightData> {
         if let Some(message) = self.pending.take() {
             return Ok(message);
         }
-        let message = self.messages.message().await.map_err(Failure::Broken)?;
+        let Ok(message) = timeout_at(self.until, self.messages.message()).await else {
+            let seconds = self.limits.opening_max.as_secs();
+            return Err(Failure::Silent(format!(
+                "the exchange did not name {what} within {seconds} s, so it was ended and nothing was changed; the \
+                 server may be started with a larger --opening-seconds-max"
+            )));
+        };
+        let message = message.map_err(|status| Failure::receiving(status, &self.limits))?;
         message.ok_or_else(|| Failure::Malformed(format!("the exchange ended before it named {what}")))
+    }
+}
+
+/// How many messages without rows may come in a row: none has a meaning, and each costs a little.
+const EMPTY_MESSAGES_MAX: usize = 10_000;
+
+fn note_empty(empty: &mut usize) -> Answer<()> {
+    *empty += 1;
+    match *empty <= EMPTY_MESSAGES_MAX {
+        true => Ok(()),
+        false => {
+            Err(Failure::Malformed(format!("the exchange sent {EMPTY_MESSAGES_MAX} messages without rows in a row")))
+        }
     }
 }
 
@@ -220,19 +258,51 @@ struct Input {
     wire_schema: SchemaRef,
     /// From those to the table's.
     conform: Conform,
+    limits: Limits,
+    /// Messages without rows since the last with some.
+    empty: usize,
 }
 
 impl Input {
     /// The next rows, in the table's types; `None` after the client's half-close.
     async fn next(&mut self) -> Answer<Option<RecordBatch>> {
-        while let Some(message) = self.messages.message().await.map_err(Failure::Broken)? {
+        while let Some(message) = self.message().await? {
             if message.data_header.is_empty() {
+                note_empty(&mut self.empty)?;
                 continue;
             }
             let rows = decode_batch("exchange", &message.data_header, message.data_body, &self.wire_schema)?;
+            match rows.num_rows() {
+                0 => note_empty(&mut self.empty)?,
+                rows => self.check_rows(rows)?,
+            }
             return Ok(Some(self.conform.apply(&rows)?));
         }
         Ok(None)
+    }
+
+    async fn message(&mut self) -> Answer<Option<FlightData>> {
+        let Ok(message) = timeout(self.limits.idle_max, self.messages.message()).await else {
+            let seconds = self.limits.idle_max.as_secs();
+            return Err(Failure::Silent(format!(
+                "no rows came for {seconds} s, so the statement was ended and nothing was changed; run it again, or \
+                 start the server with a larger --idle-seconds-max"
+            )));
+        };
+        message.map_err(|status| Failure::receiving(status, &self.limits))
+    }
+
+    fn check_rows(&mut self, rows: usize) -> Answer<()> {
+        self.empty = 0;
+        let rows_max = self.limits.batch_rows_max;
+        match rows <= rows_max {
+            true => Ok(()),
+            false => Err(Error::ResourceExhausted(format!(
+                "a message holds {rows} rows, more than {rows_max}; the server may be started with a larger \
+                 --batch-rows-max"
+            ))
+            .into()),
+        }
     }
 }
 

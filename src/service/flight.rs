@@ -1,23 +1,17 @@
-//! Flight's calls other than the two bulk ones, behind arrow-flight's generated trait.
-
-use std::sync::Arc;
+//! Flight's calls that DuckDB does not make, behind arrow-flight's generated trait: answered with what to use instead.
 
 use arrow_flight::{
     Action, ActionType, Criteria, Empty, FlightData, FlightDescriptor, FlightInfo, HandshakeRequest, HandshakeResponse,
     PollInfo, PutResult, Result as ActionResult, SchemaResult, Ticket, flight_service_server::FlightService,
 };
-use futures::{StreamExt, stream, stream::BoxStream};
+use futures::stream::BoxStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{
-    Airport, resolve,
-    status::{Failure, status},
-};
-use crate::protocol::action::ActionRequest;
+use super::status::{Failure, status};
 
-/// The calls DuckDB makes of these are DoAction's; the others are answered with what to use instead.
+/// Refuses every call.
 #[derive(Debug, Clone)]
-pub(super) struct FlightCalls(pub(super) Arc<Airport>);
+pub(super) struct FlightCalls;
 
 type Reply<T> = Result<Response<T>, Status>;
 
@@ -31,13 +25,8 @@ impl FlightService for FlightCalls {
     type ListActionsStream = BoxStream<'static, Result<ActionType, Status>>;
     type DoExchangeStream = BoxStream<'static, Result<FlightData, Status>>;
 
-    async fn do_action(&self, request: Request<Action>) -> Reply<Self::DoActionStream> {
-        let context = resolve::context_of(request.metadata());
-        let Action { r#type, body } = request.into_inner();
-        let action = ActionRequest::decode(&r#type, &body).map_err(status)?;
-        let body = self.0.act(&context, action).await.map_err(status)?;
-        let results = body.map(|body| Ok(ActionResult { body: body.into() }));
-        Ok(Response::new(stream::iter(results).boxed()))
+    async fn do_action(&self, _: Request<Action>) -> Reply<Self::DoActionStream> {
+        not_offered("DoAction outside the router")
     }
 
     async fn handshake(&self, _: Request<Streaming<HandshakeRequest>>) -> Reply<Self::HandshakeStream> {

@@ -3,7 +3,7 @@
 //! prost would copy every batch into one `Vec` and that into the transport's buffer. A [`Frame`] keeps the Arrow
 //! buffers apart, and [`FrameCodec`] writes them straight into the transport's buffer: one copy a byte.
 
-use std::{io, marker::PhantomData};
+use std::marker::PhantomData;
 
 use arrow::{
     array::RecordBatch,
@@ -21,6 +21,8 @@ use tonic::{
     Status,
     codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
 };
+
+use super::status::{Failure, status};
 
 /// Field numbers of `FlightData` (Flight.proto).
 const DATA_HEADER_FIELD: u32 = 2;
@@ -197,8 +199,47 @@ impl<R: Message + Default> Decoder for MessageReader<R> {
     type Error = Status;
 
     fn decode(&mut self, source: &mut DecodeBuf<'_>) -> Result<Option<R>, Status> {
-        let message = R::decode(source).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
-        Ok(Some(message))
+        let malformed = |error: prost::DecodeError| status(Failure::Malformed(format!("malformed message: {error}")));
+        Ok(Some(R::decode(source).map_err(malformed)?))
+    }
+}
+
+/// Reads `R` and writes plain protobuf messages.
+#[derive(Debug)]
+pub(super) struct MessageCodec<R, W>(PhantomData<(R, W)>);
+
+impl<R, W> Default for MessageCodec<R, W> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<R: Message + Default + 'static, W: Message + 'static> Codec for MessageCodec<R, W> {
+    type Encode = W;
+    type Decode = R;
+    type Encoder = MessageWriter<W>;
+    type Decoder = MessageReader<R>;
+
+    fn encoder(&mut self) -> Self::Encoder {
+        MessageWriter(PhantomData)
+    }
+
+    fn decoder(&mut self) -> Self::Decoder {
+        MessageReader(PhantomData)
+    }
+}
+
+/// Writes a protobuf message.
+#[derive(Debug)]
+pub(super) struct MessageWriter<W>(PhantomData<W>);
+
+impl<W: Message> Encoder for MessageWriter<W> {
+    type Item = W;
+    type Error = Status;
+
+    fn encode(&mut self, message: W, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        message.encode_raw(out);
+        Ok(())
     }
 }
 

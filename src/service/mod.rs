@@ -1,23 +1,32 @@
 //! Flight's calls: decode, resolve, call, encode. The only user of tonic besides `app`.
 
 mod action;
+mod alter;
+mod attempts;
+mod calls;
 mod connection;
+mod create_as;
 mod ddl;
 mod exchange;
 mod flight;
 mod frames;
+mod limits;
 mod resolve;
 mod router;
 mod scan;
 mod status;
+mod taken;
 mod transactions;
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicU64};
 
 pub use connection::Incoming;
 pub use router::Router;
 
 use crate::{catalog::Catalog, config::Limits};
+use attempts::Attempts;
+use calls::Calls;
+use create_as::CreateAs;
 use transactions::{FreshTables, Transactions};
 
 /// What every call shares.
@@ -25,13 +34,27 @@ use transactions::{FreshTables, Transactions};
 pub struct Airport {
     catalogs: Vec<Arc<dyn Catalog>>,
     limits: Limits,
+    calls: Calls,
     transactions: Transactions,
     fresh_tables: FreshTables,
+    create_as: CreateAs,
+    attempts: Attempts,
+    /// How often clients have asked for a catalog's version.
+    version_looks: AtomicU64,
 }
 
 impl Airport {
     /// A service over these catalogs.
     pub fn new(catalogs: Vec<Arc<dyn Catalog>>, limits: Limits) -> Arc<Self> {
-        Arc::new(Self { catalogs, limits, transactions: Transactions::new(), fresh_tables: FreshTables::new() })
+        Arc::new(Self {
+            catalogs,
+            calls: Calls::new(limits.calls_max.get()),
+            limits,
+            transactions: Transactions::new(),
+            fresh_tables: FreshTables::new(),
+            create_as: CreateAs::new(),
+            attempts: Attempts::new(),
+            version_looks: AtomicU64::new(0),
+        })
     }
 }

@@ -15,14 +15,14 @@ use tracing::debug;
 use super::{
     Airport,
     frames::{Frame, FrameEncoder},
-    resolve::{self, Resolved},
+    resolve::{self, Readable},
     router::FrameStream,
     status::{Answer, Failure, status},
 };
 use crate::{
     engine::{self, Error, ReadBatch, ReadPart, RowId, ScanRequest, row_id_field},
     protocol::{
-        action::{AtClause, Endpoints},
+        action::Endpoints,
         descriptor::TableReference,
         exchange,
         filters::Filters,
@@ -38,10 +38,9 @@ const FRAME_ROWS_MAX: usize = 128 << 10;
 impl Airport {
     /// The tickets of a scan, one a stream. Each says all DoGet needs: no state waits for it here.
     pub(super) async fn endpoints(&self, context: &CallContext, request: &Endpoints) -> Answer<Vec<Vec<u8>>> {
-        refuse_time_travel(&request.at)?;
         let table = TableReference::from_descriptor(&request.descriptor)?;
-        let snapshot = self.resolve(context, &table).await?.snapshot;
-        let projection = Projection::from_column_ids(&request.column_ids, &snapshot.schema())?;
+        let Readable { snapshot, columns } = self.readable(context, &table, request.at).await?;
+        let projection = Projection::from_column_ids(&request.column_ids, &columns)?;
         let filters = filters_of(request);
         let row_ids_unread = projection.row_id && !filters.binds_row_id();
         let row_id = projection.row_id && !row_ids_unread;
@@ -49,20 +48,17 @@ impl Airport {
         let plan = snapshot.plan(&scan, self.limits.scan_streams_max).await?;
         let ticket = |part: ReadPart| {
             let (table, request) = (table.clone(), scan.clone());
-            ScanTicket { table, version: snapshot.version(), request, part, row_ids_unread }
+            let table_id = snapshot.table_id().to_owned();
+            ScanTicket { table, version: snapshot.version(), table_id, request, part, row_ids_unread }
         };
         Ok(plan.parts.into_iter().map(|part| ticket(part).encode()).collect())
     }
 
     async fn read(&self, context: &CallContext, ticket: ScanTicket) -> Answer<FrameStream> {
-        let Resolved { table, mut snapshot, .. } = self.resolve(context, &ticket.table).await?;
-        if snapshot.version() != ticket.version {
-            // Planned before the transaction's own write, or without a transaction.
-            snapshot = table.snapshot_at(ticket.version).await?;
-        }
+        let Readable { snapshot, columns } = self.planned(context, &ticket).await?;
         let batches = snapshot.read(&ticket.request, &ticket.part).await?;
         let row_id = ticket.request.row_id || ticket.row_ids_unread;
-        let shape = ScanShape::new(&snapshot.schema(), &ScanRequest { row_id, ..ticket.request })?;
+        let shape = ScanShape::new(&columns, &ScanRequest { row_id, ..ticket.request })?;
         let (encoder, schema_frame) = FrameEncoder::new(shape.schema()).map_err(encoding_failed)?;
         let mut sender = Sender { encoder, shape, row_ids_unread: ticket.row_ids_unread };
         let frames = batches.flat_map(cut).map(move |batch| sender.frame(&batch?)).map(|frame| frame.map_err(status));
@@ -124,14 +120,6 @@ fn filters_of(request: &Endpoints) -> Filters {
         debug!(%reason, "pushed filters are left to the client");
         Filters::none()
     })
-}
-
-/// Time travel is refused rather than answered with the present.
-pub(super) fn refuse_time_travel(at: &AtClause) -> Answer<()> {
-    match at {
-        AtClause::Absent => Ok(()),
-        _ => Err(Failure::Unsupported("AT (VERSION | TIMESTAMP => ...) is not offered; leave it out".to_owned())),
-    }
 }
 
 pub(super) fn encoding_failed(error: ArrowError) -> Failure {

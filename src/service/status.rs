@@ -3,10 +3,10 @@
 //! The client turns INTERNAL, UNAVAILABLE, UNAUTHENTICATED and PERMISSION_DENIED into an IOError and repeats an
 //! action that failed so up to five times (`airport_rpc.cpp`): a user's mistake is never one of them.
 
-use tonic::{Code, Status};
+use tonic::{Code, Status, body::Body};
 use tracing::error;
 
-use crate::{engine, protocol};
+use crate::{config::Limits, engine, protocol};
 
 /// What a call answers with when it does not answer.
 pub(super) fn status(failure: impl Into<Failure>) -> Status {
@@ -20,6 +20,7 @@ pub(super) fn status(failure: impl Into<Failure>) -> Status {
         }
         Failure::Malformed(text) => (Code::InvalidArgument, text),
         Failure::Unsupported(text) => (Code::Unimplemented, text),
+        Failure::Silent(text) => (Code::DeadlineExceeded, text),
         Failure::Broken(status) => return status,
     };
     Status::new(code, bounded(text))
@@ -46,8 +47,37 @@ pub(super) enum Failure {
     Malformed(String),
     /// The request was understood and is not offered.
     Unsupported(String),
-    /// The client's half of the call broke off, or was refused by the transport (too long a message, for one).
+    /// The client let the time pass.
+    Silent(String),
+    /// The client's half of the call broke off, or was refused by the transport.
     Broken(Status),
+}
+
+impl Failure {
+    /// The failure to receive a message; gRPC says OUT_OF_RANGE of one that is too long, and of nothing else.
+    pub(super) fn receiving(status: Status, limits: &Limits) -> Self {
+        match status.code() {
+            Code::OutOfRange => Self::Engine(engine::Error::ResourceExhausted(format!(
+                "a message is longer than {} bytes; send less at once, or start the server with a larger \
+                 --message-bytes-max",
+                limits.message_bytes_max
+            ))),
+            _ => Self::Broken(status),
+        }
+    }
+
+    /// Whether what failed may have been done all the same.
+    pub(super) const fn leaves_doubt(&self) -> bool {
+        matches!(self, Self::Engine(engine::Error::Internal { .. }) | Self::Broken(_))
+    }
+}
+
+/// What gRPC refused before there was a call, in our words where it is about a limit of ours.
+pub(super) fn refused(response: http::Response<Body>, limits: &Limits) -> http::Response<Body> {
+    match Status::from_header_map(response.headers()) {
+        Some(refusal) if refusal.code() == Code::OutOfRange => status(Failure::receiving(refusal, limits)).into_http(),
+        _ => response,
+    }
 }
 
 impl From<engine::Error> for Failure {

@@ -15,11 +15,14 @@ use uuid::Uuid;
 
 use crate::engine::{Error, Result, Snapshot, Table};
 
-/// Transactions remembered; the least recently used goes first. About 200 bytes each.
+/// Transactions remembered; the least recently used goes first. About 300 bytes each.
 const TRANSACTIONS_MAX: NonZeroUsize = NonZeroUsize::new(100_000).expect("not zero");
 
 /// Snapshots held ready; a transaction whose snapshot is gone from here has its version opened again.
 const SNAPSHOTS_MAX: NonZeroUsize = NonZeroUsize::new(1_024).expect("not zero");
+
+/// Sessions whose last transaction and last CREATE TABLE are remembered.
+const SESSIONS_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
 
 /// A table by its catalog, schema and name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -49,25 +52,60 @@ pub(super) struct Transactions {
 
 #[derive(Debug)]
 struct State {
-    versions: LruCache<String, HashMap<TableName, u64>>,
+    transactions: LruCache<String, Pins>,
     snapshots: LruCache<(String, TableName), Arc<dyn Snapshot>>,
+    /// Which transaction each session began last.
+    last_begun: LruCache<String, String>,
+}
+
+/// Which version of which table: another table may have taken the name, and have a version of that number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Pin {
+    version: u64,
+    table_id: Arc<str>,
+}
+
+impl Pin {
+    fn of(snapshot: &dyn Snapshot) -> Self {
+        Self { version: snapshot.version(), table_id: snapshot.table_id().into() }
+    }
+}
+
+/// What a transaction has touched.
+#[derive(Debug, Default)]
+struct Pins {
+    session: Option<String>,
+    tables: HashMap<TableName, Pin>,
 }
 
 impl Transactions {
     pub(super) fn new() -> Self {
-        let state = State { versions: LruCache::new(TRANSACTIONS_MAX), snapshots: LruCache::new(SNAPSHOTS_MAX) };
+        let state = State {
+            transactions: LruCache::new(TRANSACTIONS_MAX),
+            snapshots: LruCache::new(SNAPSHOTS_MAX),
+            last_begun: LruCache::new(SESSIONS_MAX),
+        };
         Self { state: Mutex::new(state) }
     }
 
-    /// Begins a transaction: its identifier.
-    pub(super) fn begin(&self) -> String {
+    /// Begins a transaction of a client's session: its identifier.
+    pub(super) fn begin(&self, session: Option<&str>) -> String {
         let id = Uuid::new_v4().simple().to_string();
-        self.lock(|state| state.versions.put(id.clone(), HashMap::new()));
+        let pins = Pins { session: session.map(str::to_owned), tables: HashMap::new() };
+        self.lock(|state| {
+            state.transactions.put(id.clone(), pins);
+            if let Some(session) = session {
+                state.last_begun.put(session.to_owned(), id.clone());
+            }
+        });
         id
     }
 
     /// The snapshot of `table` that the transaction sees: pinned at its first touch. Without a transaction, the
     /// newest.
+    ///
+    /// # Errors
+    /// `FailedPrecondition` if the transaction is not known, or the table it pinned is no longer there.
     pub(super) async fn snapshot(
         &self,
         transaction: Option<&str>,
@@ -76,12 +114,17 @@ impl Transactions {
     ) -> Result<Arc<dyn Snapshot>> {
         let Some(id) = transaction else { return table.snapshot().await };
         match self.pinned(id, name)? {
-            Some(Pin::Ready(snapshot)) => Ok(snapshot),
-            Some(Pin::Version(version)) => {
-                let snapshot = table.snapshot_at(version).await?;
-                Ok(self.pin_first(id, name, snapshot))
-            }
+            Some(Pinned::Ready(snapshot)) => Ok(snapshot),
+            Some(Pinned::At(pin)) => Ok(self.pin_first(id, name, reopened(name, table, &pin).await?)),
             None => Ok(self.pin_first(id, name, table.snapshot().await?)),
+        }
+    }
+
+    /// The snapshot the transaction has pinned of a table, if it is at hand.
+    pub(super) fn ready(&self, transaction: Option<&str>, name: &TableName) -> Option<Arc<dyn Snapshot>> {
+        match self.pinned(transaction?, name) {
+            Ok(Some(Pinned::Ready(snapshot))) => Some(snapshot),
+            _ => None,
         }
     }
 
@@ -89,33 +132,67 @@ impl Transactions {
     pub(super) fn advance(&self, transaction: Option<&str>, name: &TableName, snapshot: &Arc<dyn Snapshot>) {
         let Some(id) = transaction else { return };
         self.lock(|state| {
-            if let Some(versions) = state.versions.get_mut(id) {
-                versions.insert(name.clone(), snapshot.version());
+            if let Some(pins) = state.transactions.get_mut(id) {
+                pins.tables.insert(name.clone(), Pin::of(snapshot.as_ref()));
                 state.snapshots.put((id.to_owned(), name.clone()), Arc::clone(snapshot));
             }
         });
     }
 
-    /// Forgets what a transaction pinned of a table: it was dropped or made anew.
-    pub(super) fn release(&self, name: &TableName) {
+    /// `session` has dropped the table or made it anew.
+    ///
+    /// The call did not name its transaction, but it belongs to one that was announced: the one its session began
+    /// last, unless that has several connections. That one sees the change at its next look. Any other keeps its
+    /// pin and is refused if the table is not the same any more.
+    pub(super) fn release(&self, session: Option<&str>, name: &TableName) {
         self.lock(|state| {
-            for (_, versions) in &mut state.versions {
-                versions.remove(name);
+            let own = session.and_then(|session| state.last_begun.get(session)).cloned();
+            if let Some(pins) = own.and_then(|id| state.transactions.get_mut(&id)) {
+                pins.tables.remove(name);
             }
-            let stale: Vec<_> =
-                state.snapshots.iter().filter(|(key, _)| key.1 == *name).map(|(k, _)| k.clone()).collect();
-            for key in stale {
-                state.snapshots.pop(&key);
-            }
+            state.forget_snapshots(name, |_, _| true);
         });
     }
 
-    fn pinned(&self, id: &str, name: &TableName) -> Result<Option<Pin>> {
+    /// A session has altered a table, of which this is the state now: its own transactions go on there, others keep
+    /// the version they have.
+    ///
+    /// An ALTER does not say which transaction it belongs to. The catalog that the client's connections share knows
+    /// the new columns only, so none of them could use the version before.
+    pub(super) fn altered(&self, session: Option<&str>, name: &TableName, snapshot: &dyn Snapshot) {
+        let now = Pin::of(snapshot);
         self.lock(|state| {
-            let versions = state.versions.get(id).ok_or_else(|| expired(id))?;
-            let Some(&version) = versions.get(name) else { return Ok(None) };
+            for (_, pins) in of_session(state, session) {
+                if let Some(pinned) = pins.tables.get_mut(name)
+                    && (pinned.version < now.version || pinned.table_id != now.table_id)
+                {
+                    *pinned = now.clone();
+                }
+            }
+            state.forget_snapshots(name, |id, transactions| {
+                transactions.peek(id).is_none_or(|pins| session.is_some() && pins.session.as_deref() == session)
+            });
+        });
+    }
+
+    /// A session has renamed a table: its own transactions go on under the new name, where they were.
+    pub(super) fn renamed(&self, session: Option<&str>, from: &TableName, to: &TableName) {
+        self.lock(|state| {
+            for (_, pins) in of_session(state, session) {
+                if let Some(pin) = pins.tables.remove(from) {
+                    pins.tables.insert(to.clone(), pin);
+                }
+            }
+            state.forget_snapshots(from, |_, _| true);
+        });
+    }
+
+    fn pinned(&self, id: &str, name: &TableName) -> Result<Option<Pinned>> {
+        self.lock(|state| {
+            let pins = state.transactions.get(id).ok_or_else(|| expired(id))?;
+            let Some(pin) = pins.tables.get(name).cloned() else { return Ok(None) };
             let ready = state.snapshots.get(&(id.to_owned(), name.clone())).cloned();
-            Ok(Some(ready.map_or(Pin::Version(version), Pin::Ready)))
+            Ok(Some(ready.map_or(Pinned::At(pin), Pinned::Ready)))
         })
     }
 
@@ -126,8 +203,8 @@ impl Transactions {
             if let Some(first) = state.snapshots.get(&key) {
                 return Arc::clone(first);
             }
-            if let Some(versions) = state.versions.get_mut(id) {
-                versions.insert(name.clone(), snapshot.version());
+            if let Some(pins) = state.transactions.get_mut(id) {
+                pins.tables.insert(name.clone(), Pin::of(snapshot.as_ref()));
             }
             state.snapshots.put(key, Arc::clone(&snapshot));
             snapshot
@@ -140,9 +217,44 @@ impl Transactions {
     }
 }
 
-enum Pin {
+impl State {
+    /// Forgets the snapshots of a table that transactions hold for which `stale` says so.
+    fn forget_snapshots(&mut self, name: &TableName, stale: impl Fn(&str, &LruCache<String, Pins>) -> bool) {
+        let Self { transactions, snapshots, .. } = self;
+        let is_stale = |(id, table): &(String, TableName)| table == name && stale(id, transactions);
+        let keys: Vec<_> = snapshots.iter().map(|(key, _)| key).filter(|key| is_stale(key)).cloned().collect();
+        for key in keys {
+            snapshots.pop(&key);
+        }
+    }
+}
+
+/// The transactions of one session; without a session none.
+fn of_session<'a>(state: &'a mut State, session: Option<&str>) -> impl Iterator<Item = (&'a String, &'a mut Pins)> {
+    state.transactions.iter_mut().filter(move |(_, pins)| session.is_some() && pins.session.as_deref() == session)
+}
+
+/// What a transaction has pinned of a table.
+enum Pinned {
     Ready(Arc<dyn Snapshot>),
-    Version(u64),
+    At(Pin),
+}
+
+/// The pinned version again.
+async fn reopened(name: &TableName, table: &dyn Table, pin: &Pin) -> Result<Arc<dyn Snapshot>> {
+    match table.snapshot_at(pin.version).await {
+        Ok(snapshot) if snapshot.table_id() == &*pin.table_id => Ok(snapshot),
+        Ok(_) | Err(Error::NotFound(_)) => Err(replaced(name)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Another table has taken the name of the one a call is about, or its log was cleaned.
+pub(super) fn replaced(name: &TableName) -> Error {
+    Error::FailedPrecondition(format!(
+        "the version of {name} that this transaction sees is gone: the table was dropped and made again, or its log \
+         was cleaned; ROLLBACK and begin again"
+    ))
 }
 
 fn expired(id: &str) -> Error {
@@ -151,9 +263,6 @@ fn expired(id: &str) -> Error {
          ROLLBACK and begin again"
     ))
 }
-
-/// Sessions whose last CREATE TABLE is remembered.
-const SESSIONS_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
 
 /// Which table a client session has just made.
 ///
@@ -194,32 +303,4 @@ impl FreshTables {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn table(name: &str) -> TableName {
-        TableName::new("lake", "s", name)
-    }
-
-    #[test]
-    fn a_table_is_fresh_for_its_session_until_the_next_transaction() {
-        let fresh = FreshTables::new();
-        fresh.made("a", table("t"));
-        assert!(!fresh.take("b", &table("t")), "another session's");
-        assert!(!fresh.take("a", &table("u")), "another table");
-        assert!(fresh.take("a", &table("t")));
-        assert!(!fresh.take("a", &table("t")), "once");
-        fresh.made("a", table("t"));
-        fresh.settled("a");
-        assert!(!fresh.take("a", &table("t")), "a later transaction");
-    }
-
-    #[test]
-    fn a_transaction_nobody_began_is_refused() {
-        let transactions = Transactions::new();
-        let error = transactions.pinned("nope", &table("t")).err().expect("refused");
-        assert!(matches!(error, Error::FailedPrecondition(_)), "{error}");
-        let id = transactions.begin();
-        assert!(transactions.pinned(&id, &table("t")).expect("known").is_none());
-    }
-}
+mod tests;

@@ -107,6 +107,20 @@ impl Client {
         Table::decode(&self.single("create_table", body).await?, &self.catalog)
     }
 
+    /// CREATE TABLE with constraints: pairs of a key of the body and an expression or column.
+    pub async fn create_constrained_table(
+        &self,
+        schema: &str,
+        table: &str,
+        columns: &ArrowSchema,
+        constraints: &[(&str, &str)],
+    ) -> Result<Table> {
+        let nullable: Vec<_> = columns.fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect();
+        let message = schema_message(&ArrowSchema::new(nullable));
+        let body = self.constrained_table_body(schema, table, &message, columns, OnConflict::Error, constraints);
+        Table::decode(&self.single("create_table", body).await?, &self.catalog)
+    }
+
     /// The body of `create_table` with an Arrow schema of any bytes.
     pub fn create_table_body(
         &self,
@@ -115,6 +129,18 @@ impl Client {
         arrow_schema: &[u8],
         columns: &ArrowSchema,
         on_conflict: OnConflict,
+    ) -> Vec<u8> {
+        self.constrained_table_body(schema, table, arrow_schema, columns, on_conflict, &[])
+    }
+
+    fn constrained_table_body(
+        &self,
+        schema: &str,
+        table: &str,
+        arrow_schema: &[u8],
+        columns: &ArrowSchema,
+        on_conflict: OnConflict,
+        constraints: &[(&str, &str)],
     ) -> Vec<u8> {
         let not_null: Vec<_> = (0..).zip(columns.fields()).filter(|(_, f)| !f.is_nullable()).map(|(i, _)| i).collect();
         let mut body = Packer::new();
@@ -129,7 +155,7 @@ impl Client {
         for index in not_null {
             body.uint(index);
         }
-        for constraints in [
+        for key in [
             "unique_constraints",
             "check_constraints",
             "primary_key_columns",
@@ -137,7 +163,11 @@ impl Client {
             "multi_key_primary_keys",
             "extra_constraints",
         ] {
-            body.str(constraints).array(0);
+            let stated: Vec<_> = constraints.iter().filter(|(kind, _)| *kind == key).collect();
+            body.str(key).array(stated.len());
+            for (_, text) in stated {
+                body.str(text);
+            }
         }
         body.take()
     }

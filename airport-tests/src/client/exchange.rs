@@ -38,6 +38,13 @@ impl Client {
     /// Begins an exchange with any first message.
     pub async fn exchange_with(&self, first: FlightData, operation: &str, returning: bool) -> Exchange {
         let descriptor = first.flight_descriptor.clone().unwrap_or_default();
+        let exchange = self.exchange_unsaid(descriptor, operation, returning);
+        exchange.send_message(first).await;
+        exchange
+    }
+
+    /// Begins an exchange and says nothing.
+    pub fn exchange_unsaid(&self, descriptor: FlightDescriptor, operation: &str, returning: bool) -> Exchange {
         // One message is in flight at a time, as in gRPC C++, whose writes wait for the transport.
         let (to_server, messages) = mpsc::channel(1);
         let mut request = self.table_request(ReceiverStream::new(messages), &descriptor, true);
@@ -48,9 +55,7 @@ impl Client {
         let mut flight = self.flight.clone();
         // The answer's headers may not come before the server has seen the schema: wait for them elsewhere.
         let answer = Answer::Awaited(tokio::spawn(async move { flight.do_exchange(request).await }));
-        let exchange = Exchange { to_server: Some(to_server), answer, cut, descriptor, schema: None };
-        exchange.send_message(first).await;
-        exchange
+        Exchange { to_server: Some(to_server), answer, cut, descriptor, schema: None }
     }
 
     async fn insert_whole(

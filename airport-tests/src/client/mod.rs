@@ -5,6 +5,8 @@
 //! refuses to build. [`raw`] says it in bare HTTP/2 frames instead.
 
 mod actions;
+mod alter;
+mod anything;
 mod catalog;
 mod cut;
 mod error;
@@ -23,6 +25,7 @@ use tonic::{
 use self::cut::CuttableChannel;
 pub use self::{
     actions::{CatalogVersion, OnConflict},
+    alter::Change,
     catalog::{AppMetadata, Catalog, Schema, Table},
     error::{Error, Result},
     exchange::Exchange,
@@ -36,6 +39,7 @@ const USER_AGENT: &str = "airport/20250723";
 /// One attached catalog. Clones share the connection but not the transaction.
 #[derive(Debug, Clone)]
 pub struct Client {
+    channel: CuttableChannel,
     flight: FlightServiceClient<CuttableChannel>,
     location: String,
     catalog: String,
@@ -56,10 +60,12 @@ impl Client {
             .await
             .map_err(|e| Error::Refused { code: tonic::Code::Unavailable, message: format!("{location}: {e:?}") })?;
         // Arrow C++ sets both limits to "none".
-        let flight = FlightServiceClient::new(CuttableChannel(channel))
+        let channel = CuttableChannel(channel);
+        let flight = FlightServiceClient::new(channel.clone())
             .max_decoding_message_size(usize::MAX)
             .max_encoding_message_size(usize::MAX);
         Ok(Self {
+            channel,
             flight,
             location: location.to_owned(),
             catalog: catalog.to_owned(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::{
     array::{RecordBatch, RecordBatchOptions},
     datatypes::{Field, Schema as ArrowSchema, SchemaRef},
+    ipc::reader::StreamReader,
 };
 use arrow_flight::{FlightData, FlightDescriptor, FlightEndpoint, Ticket, utils::flight_data_to_arrow_batch};
 use prost::Message;
@@ -48,6 +49,18 @@ impl Client {
     /// Reads the named columns; `filters` is the JSON array of DuckDB's filter expressions.
     pub async fn scan_where(&self, table: &Table, columns: &[&str], filters: &str) -> Result<Scan> {
         let endpoints = self.endpoints(table, columns, filters).await?;
+        self.read_all(table, columns, endpoints).await
+    }
+
+    /// Reads the named columns of a table that [`Client::flight_info`] gave at the same `at_unit` and `at_value`.
+    pub async fn scan_at(&self, table: &Table, columns: &[&str], at_unit: &str, at_value: &str) -> Result<Scan> {
+        let filters = filters_message(columns, "[]");
+        let ids = column_ids(table, columns);
+        let endpoints = self.endpoints_at(&table.descriptor, filters.as_bytes(), &ids, (at_unit, at_value)).await?;
+        self.read_all(table, columns, endpoints).await
+    }
+
+    async fn read_all(&self, table: &Table, columns: &[&str], endpoints: Vec<FlightEndpoint>) -> Result<Scan> {
         let mut scan = Scan { endpoints: endpoints.len(), batches: Vec::new() };
         for endpoint in endpoints {
             let mut stream = self.get(table, endpoint).await?;
@@ -60,16 +73,8 @@ impl Client {
 
     /// `endpoints` (`GetFlightEndpointsRequest`) for the named columns.
     pub async fn endpoints(&self, table: &Table, columns: &[&str], filters: &str) -> Result<Vec<FlightEndpoint>> {
-        let ids: Vec<u64> = columns
-            .iter()
-            .map(|name| match *name {
-                ROW_ID => ROW_ID_COLUMN,
-                name => table.schema.index_of(name).expect("a column of the table") as u64,
-            })
-            .collect();
-        let names = serde_json::to_string(columns).expect("strings have a JSON form");
-        let filters = format!(r#"{{"filters":{filters},"column_binding_names_by_index":{names}}}"#);
-        self.endpoints_raw(&table.descriptor, filters.as_bytes(), &ids).await
+        let filters = filters_message(columns, filters);
+        self.endpoints_raw(&table.descriptor, filters.as_bytes(), &column_ids(table, columns)).await
     }
 
     /// `endpoints` with parameters as they are given.
@@ -79,15 +84,24 @@ impl Client {
         json_filters: &[u8],
         column_ids: &[u64],
     ) -> Result<Vec<FlightEndpoint>> {
+        self.endpoints_at(descriptor, json_filters, column_ids, ("", "")).await
+    }
+
+    async fn endpoints_at(
+        &self,
+        descriptor: &FlightDescriptor,
+        json_filters: &[u8],
+        column_ids: &[u64],
+        (at_unit, at_value): (&str, &str),
+    ) -> Result<Vec<FlightEndpoint>> {
         let mut body = Packer::new();
         body.map(2).str("descriptor").str(descriptor.encode_to_vec()).str("parameters").map(6);
         body.str("json_filters").str(json_filters).str("column_ids").array(column_ids.len());
         for id in column_ids {
             body.uint(*id);
         }
-        for empty in ["table_function_parameters", "table_function_input_schema", "at_unit", "at_value"] {
-            body.str(empty).str("");
-        }
+        body.str("table_function_parameters").str("").str("table_function_input_schema").str("");
+        body.str("at_unit").str(at_unit).str("at_value").str(at_value);
         self.endpoints_body(descriptor, body.take()).await
     }
 
@@ -102,6 +116,21 @@ impl Client {
         }
         let endpoints: Vec<ByteBuf> = unpack(&first.body)?;
         endpoints.iter().map(|bytes| decode_endpoint(bytes)).collect()
+    }
+
+    /// `column_statistics` (`AirportGetFlightColumnStatistics`): one row.
+    pub async fn column_statistics(&self, table: &Table, column: &str) -> Result<RecordBatch> {
+        let mut body = Packer::new();
+        body.map(3).str("flight_descriptor").str(table.descriptor.encode_to_vec());
+        body.str("column_name").str(column).str("type").str("BIGINT");
+        let action = arrow_flight::Action::new("column_statistics", body.take());
+        let mut request = self.table_request(action, &table.descriptor, true);
+        header(&mut request, "airport-action-name", "column_statistics");
+        let mut results = self.flight.clone().do_action(request).await?.into_inner();
+        let Some(result) = results.message().await? else { return Err(Error::malformed("statistics: no result")) };
+        let mut reader = StreamReader::try_new(&result.body[..], None).map_err(Error::malformed)?;
+        let batch = reader.next().ok_or_else(|| Error::malformed("statistics: no batch"))?;
+        batch.map_err(Error::malformed)
     }
 
     /// DoGet of one endpoint.
@@ -119,6 +148,19 @@ impl Client {
         let messages = self.flight.clone().do_get(request).await?.into_inner();
         Ok(ScanStream { messages, schema: None, progress: None })
     }
+}
+
+fn column_ids(table: &Table, columns: &[&str]) -> Vec<u64> {
+    let id = |name: &&str| match *name {
+        ROW_ID => ROW_ID_COLUMN,
+        name => table.schema.index_of(name).expect("a column of the table") as u64,
+    };
+    columns.iter().map(id).collect()
+}
+
+fn filters_message(columns: &[&str], filters: &str) -> String {
+    let names = serde_json::to_string(columns).expect("strings have a JSON form");
+    format!(r#"{{"filters":{filters},"column_binding_names_by_index":{names}}}"#)
 }
 
 /// The batches of one endpoint. Dropping it cancels the call.

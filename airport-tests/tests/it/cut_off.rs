@@ -6,8 +6,11 @@ use airport_tests::{
     server::Server,
 };
 use serde_json::json;
+use tonic::Code;
 
-use crate::support::{SALES, create_people, data_files, eventually, files, ids, lake, people, seen, versions};
+use crate::support::{
+    SALES, assert_refused, create_people, data_files, eventually, files, ids, lake, people, seen, versions,
+};
 
 /// How far an insert gets before its client stops.
 #[derive(Debug, Clone, Copy)]
@@ -131,7 +134,8 @@ async fn a_create_table_as_that_fails_leaves_no_table() {
         let table = client.create_table(SALES, "t", &people(), OnConflict::Error).await.unwrap();
         drop(insert_until(&client, &table, cut).await);
         gone(&server, &client, &format!("{cut:?}")).await;
-        // The name is free.
+        // The name is free for the next statement.
+        client.begin().await.unwrap();
         let table = create_people(&client, "t").await;
         client.insert(&table, &[ids(0..1)]).await.unwrap();
         assert_eq!(seen(&client, &table).await, [0]);
@@ -190,6 +194,25 @@ async fn a_table_of_another_session_stays() {
     let path = server.table(SALES, "t");
     eventually("no stray file", async || data_files(&path).is_empty()).await;
     assert_eq!(versions(&path), [0]);
+}
+
+/// DuckDB lists the table all the same, plans the next CREATE TABLE AS of that name as a mere CREATE TABLE, and would
+/// leave it empty.
+#[tokio::test]
+async fn a_create_table_as_that_failed_is_not_repeated_without_its_rows() {
+    let (server, mut client) = lake().await;
+    client.begin().await.unwrap();
+    let table = client.create_table(SALES, "t", &people(), OnConflict::Error).await.unwrap();
+    drop(insert_until(&client, &table, Cut::FirstBatch).await);
+    let path = server.table(SALES, "t");
+    eventually("the table is gone", async || !path.exists()).await;
+    client.begin().await.unwrap();
+    let again = client.create_table(SALES, "t", &people(), OnConflict::Error).await;
+    assert_refused(again, Code::FailedPrecondition, &["DROP TABLE IF EXISTS lake.sales.t"]);
+    client.begin().await.unwrap();
+    client.drop_table(SALES, "t", false).await.unwrap();
+    client.begin().await.unwrap();
+    create_people(&client, "t").await;
 }
 
 async fn gone(server: &Server, client: &Client, what: &str) {

@@ -170,7 +170,7 @@ fn compare_text(column: &str, value: &str) -> String {
     comparison("EQUAL", column, "VARCHAR", &json!(value))
 }
 
-fn comparison(op: &str, column: &str, kind: &str, value: &Value) -> String {
+pub(crate) fn comparison(op: &str, column: &str, kind: &str, value: &Value) -> String {
     let nowhere = u64::MAX;
     json!({
         "expression_class": "BOUND_COMPARISON", "type": format!("COMPARE_{op}"), "alias": "", "query_location": nowhere,

@@ -26,6 +26,24 @@ async fn a_signal_ends_an_idle_server_well() {
     }
 }
 
+/// A peer that says nothing, or greets and never answers, is no call that runs.
+#[tokio::test]
+async fn silent_peers_do_not_hold_up_the_end() {
+    let mut server = Setup::new().serve_lake().unix().arguments(GRACE).start();
+    let greeting = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    let peers = [&b""[..], &greeting[..10], greeting].map(|said| {
+        let mut peer = std::os::unix::net::UnixStream::connect(server.socket()).unwrap();
+        std::io::Write::write_all(&mut peer, said).unwrap();
+        peer
+    });
+    let client = server.client().await;
+    client.list_schemas().await.unwrap();
+    server.terminate();
+    let status = server.ended().await;
+    assert!(status.success(), "{status}; it said:\n{}", server.stderr());
+    drop((peers, client));
+}
+
 #[tokio::test]
 async fn a_running_insert_drains() {
     let (mut server, client) = lake().await;
@@ -102,6 +120,7 @@ async fn a_stale_socket_is_replaced_and_a_live_one_refused() {
     let endpoint = format!("unix://{}", socket.display());
     let (_status, stderr) = Setup::new().serve_lake().listen(&endpoint).refused();
     assert!(stderr.contains(socket.to_str().unwrap()), "the path is not named: {stderr}");
+    assert!(stderr.contains("another server"), "{stderr}");
     server.client().await.catalog_version().await.unwrap();
     server.stop_beside_clients().await;
 }
@@ -115,6 +134,8 @@ async fn what_is_no_socket_is_not_replaced() {
     let endpoint = format!("unix://{}", path.display());
     let (_status, stderr) = Setup::new().arguments([lake.to_str().unwrap()]).listen(&endpoint).refused();
     assert!(stderr.contains(path.to_str().unwrap()), "{stderr}");
+    assert!(stderr.contains("the path is a regular file"), "{stderr}");
+    assert!(stderr.contains("not a socket, and is left as it is; choose another path"), "{stderr}");
     assert_eq!(std::fs::read_to_string(path).unwrap(), "precious");
 }
 
@@ -124,6 +145,7 @@ async fn a_taken_port_is_refused() {
     let address = server.tcp().replacen("grpc://", "tcp://", 1);
     let (_status, stderr) = Setup::new().serve_lake().listen(&address).refused();
     assert!(stderr.contains(address.trim_start_matches("tcp://")), "the address is not named: {stderr}");
+    assert!(stderr.contains("cannot listen on tcp://127.0.0.1"), "{stderr}");
 }
 
 #[tokio::test]
@@ -139,12 +161,28 @@ async fn sockets_are_for_their_owner_unless_told_otherwise() {
 #[test]
 fn a_wrong_command_line_is_refused_with_reasons() {
     let nowhere = Setup::new().beside("nowhere");
+    let long = format!("unix:///{}", "x".repeat(119));
     for (arguments, named) in [
         (vec![nowhere.to_str().unwrap(), "--listen", "tcp://127.0.0.1:0"], "nowhere"),
-        (vec!["--listen", "tcp://127.0.0.1:0"], "catalog"),
-        (vec![".", "--listen", "carrier-pigeon://x"], "carrier-pigeon"),
-        (vec![".", "--listen", "tcp://127.0.0.1"], "127.0.0.1"),
-        (vec!["--catalog", "a=.", "--catalog", "a=.", "--listen", "tcp://127.0.0.1:0"], "\"a\""),
+        (vec!["--catalog", "a=./nowhere"], "catalog \"a\": ./nowhere is not a directory"),
+        (vec!["--listen", "tcp://127.0.0.1:0"], "no catalog: name a directory, or --catalog NAME=PATH"),
+        (vec!["/"], "has no name to attach; use --catalog NAME=/"),
+        (vec!["--catalog", "a"], "expected NAME=PATH, for example sales=/data/sales"),
+        (vec!["--catalog", "a=.", "--catalog", "A=."], "two catalogs are called \"A\"; names must differ in more"),
+        (vec![".", "--socket-mode", "888"], "expected permission bits in octal, for example 660"),
+        (vec![".", "--listen", "carrier-pigeon://x"], "has no known scheme: use tcp://HOST:PORT or unix:///ABSOLUTE"),
+        (vec![".", "--listen", "tcp://:1"], "endpoint 'tcp://:1' has no host"),
+        (vec![".", "--listen", "tcp://a b:1"], "has an invalid host 'a b'"),
+        (vec![".", "--listen", "tcp://127.0.0.1"], "has no port: use tcp://HOST:PORT"),
+        (vec![".", "--listen", "tcp://127.0.0.1:x"], "has an invalid port 'x'"),
+        (vec![".", "--listen", "unix://run/x"], "has a relative path: use unix:///ABSOLUTE/PATH"),
+        (vec![".", "--listen", "unix:///run/"], "names a directory: add the name of the socket file"),
+        (vec![".", "--listen", &long], "has a path of 120 bytes: the longest a unix socket can have is 107"),
+        (
+            vec![".", "--listen", "tcp://no-such-host.invalid:1"],
+            "cannot resolve the host of tcp://no-such-host.invalid:1",
+        ),
+        (vec![".", "--listen", "unix:///no/such/x"], "directory /no/such does not exist, create it or choose another"),
         (vec!["--no-such-flag"], "no-such-flag"),
     ] {
         let (_status, stderr) = Setup::new().arguments(arguments.clone()).refused();

@@ -3,6 +3,8 @@
 //! Ignored unless asked for, so that a run without a real client does not count them as passed; `./check` asks for
 //! them when `AIRPORT_EXTENSION` is set and says loudly when it is not.
 
+mod random_filters;
+
 use airport_tests::sql;
 
 macro_rules! topics {
@@ -20,11 +22,35 @@ macro_rules! topics {
     };
 }
 
-topics!(attach create_table ctas drop_table errors insert names partitioned read rowid schemas snapshots tpch types);
+topics! {
+    alter
+    attach
+    changing
+    constraints
+    create_table
+    ctas
+    drop_table
+    errors
+    foreign
+    insert
+    names
+    partitioned
+    prepared
+    read
+    rowid
+    schemas
+    snapshots
+    statistics
+    time_travel
+    tpch
+    types
+}
 
 #[test]
 fn every_topic_has_a_test() {
-    assert_eq!(sql::topics(), TOPICS);
+    for topic in sql::topics() {
+        assert!(TOPICS.contains(&topic.as_str()), "no test runs sql/{topic}");
+    }
 }
 
 #[test]

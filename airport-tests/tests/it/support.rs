@@ -22,16 +22,29 @@ use tonic::Code;
 pub(crate) const SALES: &str = "sales";
 
 /// The actions that are offered.
-pub(crate) const OFFERED: [&str; 9] = [
+pub(crate) const OFFERED: [&str; 22] = [
+    "add_column",
+    "add_constraint",
+    "add_field",
     "catalog_version",
+    "change_column_type",
+    "column_statistics",
     "create_schema",
     "create_table",
     "create_transaction",
+    "drop_not_null",
     "drop_schema",
     "drop_table",
     "endpoints",
     "flight_info",
     "list_schemas",
+    "remove_column",
+    "remove_field",
+    "rename_column",
+    "rename_field",
+    "rename_table",
+    "set_default",
+    "set_not_null",
 ];
 
 /// A guard against a server that never gets there; no test waits for it to pass.

@@ -26,19 +26,17 @@ fn list_of(element: DataType) -> DataType {
 fn types_that_delta_cannot_keep_are_refused_by_column_and_type() {
     use arrow::datatypes::IntervalUnit;
     for data_type in [
-        DataType::UInt8,
-        DataType::UInt64,
         DataType::Decimal128(39, 0),
         DataType::Decimal128(3, -1),
         DataType::Decimal256(50, 0),
         DataType::LargeUtf8,
         DataType::Date64,
-        DataType::Time64(TimeUnit::Microsecond),
-        DataType::Timestamp(TimeUnit::Nanosecond, None),
+        DataType::Time32(TimeUnit::Second),
+        DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())),
         DataType::Timestamp(TimeUnit::Microsecond, Some("Europe/Berlin".into())),
-        DataType::Interval(IntervalUnit::MonthDayNano),
+        DataType::Interval(IntervalUnit::DayTime),
         DataType::FixedSizeBinary(16),
-        DataType::FixedSizeList(Arc::new(long("l")), 3),
+        DataType::FixedSizeList(Arc::new(long("l")), 0),
         DataType::Null,
         DataType::Struct(Fields::empty()),
         DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),

@@ -7,7 +7,8 @@ use crate::{
 
 /// What reading (`Err`), or else appending, says of a table.
 fn verdict(protocol: &Value, fields: &Value, configuration: &Value) -> Result<Result<()>> {
-    Ok(definition(protocol, &metadata(fields, configuration))?.check_append("t"))
+    let definition = definition(protocol, &metadata(fields, configuration))?;
+    Ok(definition.check_append("t").and_then(|()| definition.rules("t").map(drop)))
 }
 
 fn of_features(reader: &[&str], writer: &[&str], fields: &Value, configuration: &Value) -> Result<Result<()>> {
@@ -51,16 +52,32 @@ fn features_that_cannot_be_read_are_refused_by_name() {
 }
 
 #[test]
-fn a_column_that_changed_its_type_is_refused() {
+fn a_column_that_became_wider_is_read_and_appended_to() {
     let changes = json!([{ "fromType": "integer", "toType": "long" }]);
-    let outcome = of_features(&["typeWidening"], &["typeWidening"], &with("delta.typeChanges", &changes), &json!({}));
-    refused(outcome.map(drop), "column 'x.y'");
+    for feature in ["typeWidening", "typeWidening-preview"] {
+        of_features(&[feature], &[feature], &with("delta.typeChanges", &changes), &json!({})).unwrap().unwrap();
+    }
 }
 
 #[test]
 fn writer_features_that_ask_nothing_of_an_append() {
-    for feature in ["appendOnly", "changeDataFeed", "domainMetadata"] {
-        let used = json!({"delta.appendOnly": "true", "delta.enableChangeDataFeed": "true"});
+    for feature in [
+        "appendOnly",
+        "changeDataFeed",
+        "domainMetadata",
+        "clustering",
+        "inCommitTimestamp",
+        "rowTracking",
+        "checkpointProtection",
+        "collations",
+        "collations-preview",
+    ] {
+        let used = json!({
+            "delta.appendOnly": "true",
+            "delta.enableChangeDataFeed": "true",
+            "delta.enableInCommitTimestamps": "true",
+            "delta.enableRowTracking": "true",
+        });
         of_features(&[], &[feature], &plain(), &used).unwrap().unwrap();
     }
     // Listed and not used.
@@ -70,23 +87,20 @@ fn writer_features_that_ask_nothing_of_an_append() {
         "generatedColumns",
         "identityColumns",
         "allowColumnDefaults",
-        "inCommitTimestamp",
         "icebergCompatV1",
         "icebergCompatV2",
     ] {
         of_features(&[], &[feature], &plain(), &json!({})).unwrap().unwrap();
     }
-    of_features(&[], &["rowTracking"], &plain(), &json!({"delta.rowTrackingSuspended": "true"})).unwrap().unwrap();
 }
 
 #[test]
 fn writer_features_in_use_are_refused_by_name() {
     let used = |key: &str| json!({ key: "true" });
     for (feature, configuration) in [
-        ("inCommitTimestamp", used("delta.enableInCommitTimestamps")),
         ("icebergCompatV1", used("delta.enableIcebergCompatV1")),
-        ("rowTracking", json!({})),
-        ("clustering", json!({})),
+        ("icebergCompatV2", used("delta.enableIcebergCompatV2")),
+        ("icebergCompatV3", used("delta.enableIcebergCompatV3")),
         ("materializePartitionColumns", json!({})),
         ("tomorrow", json!({})),
     ] {
@@ -95,28 +109,28 @@ fn writer_features_in_use_are_refused_by_name() {
 }
 
 #[test]
-fn columns_with_rules_are_refused_by_name_at_any_depth() {
-    for (version, feature, key) in [
-        (2, "invariants", "delta.invariants"),
-        (4, "generatedColumns", "delta.generationExpression"),
-        (6, "identityColumns", "delta.identity.start"),
+fn columns_with_rules_that_are_not_understood_are_refused_by_name_at_any_depth() {
+    for (version, feature, key, value, named) in [
+        (4, "generatedColumns", "delta.generationExpression", json!("odd(1)"), "a generation expression (odd(1))"),
+        (6, "identityColumns", "delta.identity.start", json!(1), "delta.identity.start"),
     ] {
-        let fields = with(key, &json!("1"));
+        let fields = with(key, &value);
         refused(verdict(&protocol(1, version), &fields, &json!({})).unwrap(), "column 'x.y'");
-        refused(of_features(&[], &[feature], &fields, &json!({})).unwrap(), key);
+        refused(of_features(&[], &[feature], &fields, &json!({})).unwrap(), named);
         // Without the feature the metadata binds nobody.
         verdict(&protocol(1, version - 1), &fields, &json!({})).unwrap().unwrap();
         of_features(&[], &["appendOnly"], &fields, &json!({})).unwrap().unwrap();
     }
-    let default = with("CURRENT_DEFAULT", &json!("1"));
-    refused(of_features(&[], &["allowColumnDefaults"], &default, &json!({})).unwrap(), "CURRENT_DEFAULT");
+    let default = with("CURRENT_DEFAULT", &json!("odd(1)"));
+    let outcome = of_features(&[], &["allowColumnDefaults"], &default, &json!({})).unwrap();
+    refused(outcome, "default of column 'x.y' (odd(1))");
 }
 
 #[test]
-fn constraints_are_refused_by_name() {
-    let configuration = json!({"delta.constraints.positive": "x > 0"});
-    refused(verdict(&protocol(1, 3), &plain(), &configuration).unwrap(), "'positive' (x > 0)");
-    refused(of_features(&[], &["checkConstraints"], &plain(), &configuration).unwrap(), "'positive' (x > 0)");
+fn constraints_that_are_not_understood_are_refused_by_name() {
+    let configuration = json!({"delta.constraints.positive": "odd(x) > 0"});
+    refused(verdict(&protocol(1, 3), &plain(), &configuration).unwrap(), "'positive' (odd(x) > 0)");
+    refused(of_features(&[], &["checkConstraints"], &plain(), &configuration).unwrap(), "'positive' (odd(x) > 0)");
     verdict(&protocol(1, 2), &plain(), &configuration).unwrap().unwrap();
 }
 

@@ -66,10 +66,10 @@ async fn a_handle_needs_no_table_and_a_dropped_table_can_be_made_again() {
 async fn an_append_that_is_not_offered_is_refused_before_it_begins() {
     let lake = Lake::new();
     let fields = json!([field("x", json!("long"))]);
-    lake.write("t", 0, &[features(&[], &["rowTracking"]), metadata(&fields, &json!({}))]);
+    lake.write("t", 0, &[features(&[], &["tomorrow"]), metadata(&fields, &json!({}))]);
     let snapshot = DeltaFormat::default().table(&lake.location("t")).unwrap().snapshot().await.unwrap();
     let refused = snapshot.append().await.map(drop).unwrap_err();
-    assert!(matches!(&refused, Error::Unsupported(text) if text.contains("rowTracking")), "{refused:?}");
+    assert!(matches!(&refused, Error::Unsupported(text) if text.contains("tomorrow")), "{refused:?}");
 }
 
 /// Another implementation's view of the same log.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow::{
     array::{Array, ArrayRef, AsArray, ListArray, MapArray, StructArray, new_null_array},
+    buffer::NullBuffer,
     datatypes::{DataType, Field, FieldRef, Fields},
     error::ArrowError,
 };
@@ -163,14 +164,20 @@ impl Adapt {
     /// # Errors
     /// If a value cannot be kept, or is NULL where the field allows none.
     pub(super) fn apply(&self, array: &ArrayRef, field: &Field) -> Result<ArrayRef, Lost> {
+        self.apply_below(array, field, None)
+    }
+
+    /// `outer`: where the struct around the field is NULL. A struct that is never NULL itself comes without NULLs, but
+    /// with those below it; told so, Arrow takes the NULLs below for what they are.
+    fn apply_below(&self, array: &ArrayRef, field: &Field, outer: Option<&NullBuffer>) -> Result<ArrayRef, Lost> {
         let lost = |source| Lost { column: field.name().clone(), source };
         let nested = |below: Lost| Lost { column: format!("{}.{}", field.name(), below.column), ..below };
         match (self, field.data_type()) {
             (Self::Leaf(cast), table) => cast.apply(Arc::clone(array), table).map_err(lost),
             (Self::Struct(children), DataType::Struct(fields)) => {
-                let adapted = struct_columns(children, fields, array.as_struct()).map_err(nested)?;
-                let nulls = array.nulls().cloned();
-                let result = StructArray::try_new_with_length(fields.clone(), adapted, nulls, array.len());
+                let nulls = array.nulls().or(outer);
+                let adapted = struct_columns(children, fields, array.as_struct(), nulls).map_err(nested)?;
+                let result = StructArray::try_new_with_length(fields.clone(), adapted, nulls.cloned(), array.len());
                 Ok(Arc::new(result.map_err(lost)?))
             }
             (Self::List(element), DataType::List(element_field)) => {
@@ -195,9 +202,14 @@ impl Adapt {
     }
 }
 
-fn struct_columns(children: &[(String, Adapt)], fields: &Fields, array: &StructArray) -> Result<Vec<ArrayRef>, Lost> {
+fn struct_columns(
+    children: &[(String, Adapt)],
+    fields: &Fields,
+    array: &StructArray,
+    nulls: Option<&NullBuffer>,
+) -> Result<Vec<ArrayRef>, Lost> {
     let column = |((name, adapt), field): (&(String, Adapt), &FieldRef)| match array.column_by_name(name) {
-        Some(column) => adapt.apply(column, field),
+        Some(column) => adapt.apply_below(column, field, nulls),
         None => Ok(new_null_array(field.data_type(), array.len())),
     };
     children.iter().zip(fields).map(column).collect()

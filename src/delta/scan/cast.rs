@@ -1,15 +1,16 @@
-//! Values of a file's type as values of the table's type, where that loses nothing.
+//! Values of a file's type as values of the table's type, where that loses nothing but fractions of microseconds.
 
 use std::sync::Arc;
 
 use arrow::{
-    array::{ArrayRef, AsArray, PrimitiveArray, TimestampMicrosecondArray},
+    array::{ArrayRef, AsArray, Date32Array, PrimitiveArray, TimestampMicrosecondArray},
     compute::{CastOptions, cast_with_options},
     datatypes::{
         ArrowTimestampType, DataType, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
         TimestampNanosecondType, TimestampSecondType,
     },
     error::ArrowError,
+    temporal_conversions::MICROSECONDS_IN_DAY,
 };
 
 /// How one type becomes another.
@@ -17,9 +18,12 @@ use arrow::{
 pub(super) enum Cast {
     /// They are one type.
     Same,
-    /// Timestamps change their unit to microseconds; what zone they are said to be in means nothing: Parquet
+    /// Timestamps change their unit to microseconds, nanoseconds to the microsecond they lie in, as every reader
+    /// of Delta has it and as INT96 is read; what zone they are said to be in means nothing: Parquet
     /// stores UTC or local time, and the table's type says which.
     Micros(TimeUnit),
+    /// Days become their midnights: a widened type (Delta protocol, "Type Widening").
+    Midnight,
     /// Arrow's cast, which refuses each value it cannot keep.
     Checked,
 }
@@ -28,14 +32,15 @@ impl Cast {
     /// The cast between two types without children; `None` if not every value of the table's type could be kept.
     pub(super) fn between(file: &DataType, table: &DataType) -> Option<Self> {
         use DataType::{
-            Binary, Decimal128, Decimal256, FixedSizeBinary, Float16, Float32, Float64, Int8, Int16, Int32, Null,
-            Timestamp, UInt8, UInt16, Utf8,
+            Binary, Date32, Decimal128, Decimal256, FixedSizeBinary, Float16, Float32, Float64, Int8, Int16, Int32,
+            Null, Timestamp, UInt8, UInt16, Utf8,
         };
         if file == table {
             return Some(Self::Same);
         }
         match (file, table) {
             (Timestamp(unit, _), Timestamp(TimeUnit::Microsecond, _)) => Some(Self::Micros(*unit)),
+            (Date32, Timestamp(TimeUnit::Microsecond, None)) => Some(Self::Midnight),
             (from, to) if from.is_integer() && (to.is_signed_integer() || to.is_decimal()) => Some(Self::Checked),
             (Int8 | Int16 | Int32 | UInt8 | UInt16 | Float16 | Float32, Float64)
             | (Int8 | Int16 | UInt8 | UInt16 | Float16, Float32)
@@ -55,6 +60,7 @@ impl Cast {
         match self {
             Self::Same => Ok(array),
             Self::Micros(unit) => micros(&array, unit, table),
+            Self::Midnight => midnights(&array),
             Self::Checked => {
                 let options = CastOptions { safe: false, ..CastOptions::default() };
                 cast_with_options(&array, table, &options)
@@ -68,14 +74,22 @@ fn micros(array: &ArrayRef, unit: TimeUnit, table: &DataType) -> Result<ArrayRef
         TimeUnit::Microsecond => array.as_primitive::<TimestampMicrosecondType>().clone(),
         TimeUnit::Second => scaled::<TimestampSecondType>(array, |value| value.checked_mul(1_000_000))?,
         TimeUnit::Millisecond => scaled::<TimestampMillisecondType>(array, |value| value.checked_mul(1000))?,
-        TimeUnit::Nanosecond => {
-            scaled::<TimestampNanosecondType>(array, |value| (value % 1000 == 0).then_some(value / 1000))?
-        }
+        TimeUnit::Nanosecond => scaled::<TimestampNanosecondType>(array, |value| Some(value.div_euclid(1000)))?,
     };
     let DataType::Timestamp(_, zone) = table else {
         return Err(ArrowError::CastError(format!("{table} is no timestamp")));
     };
     Ok(Arc::new(micros.with_timezone_opt(zone.clone())))
+}
+
+/// Arrow's own cast multiplies without a look at what that leads to.
+fn midnights(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    let days: &Date32Array = array.as_primitive();
+    let micros: TimestampMicrosecondArray = days.try_unary(|day| {
+        let micros = i64::from(day).checked_mul(MICROSECONDS_IN_DAY);
+        micros.ok_or_else(|| ArrowError::CastError(format!("day {day} is beyond all timestamps")))
+    })?;
+    Ok(Arc::new(micros))
 }
 
 fn scaled<T: ArrowTimestampType>(
@@ -136,11 +150,16 @@ mod tests {
         let instants = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
         let millis = cast(TimestampMillisecondArray::from(vec![-1]), &instants).unwrap();
         assert_eq!(millis.as_primitive::<TimestampMicrosecondType>().value(0), -1000);
-        let nanos = cast(TimestampNanosecondArray::from(vec![Some(-5000), None]), &instants).unwrap();
-        assert_eq!(nanos.as_primitive::<TimestampMicrosecondType>().value(0), -5);
+        let nanos =
+            cast(TimestampNanosecondArray::from(vec![Some(-5000), Some(-4999), Some(1999)]), &instants).unwrap();
+        assert_eq!(nanos.as_primitive::<TimestampMicrosecondType>().values(), &[-5, -5, 1]);
         let local = cast(TimestampMicrosecondArray::from(vec![7]), &instants).unwrap();
         assert_eq!(local.as_primitive::<TimestampMicrosecondType>().value(0), 7, "the zone moves nothing");
-        assert!(cast(TimestampNanosecondArray::from(vec![1]), &instants).is_err());
+        let ntz = DataType::Timestamp(TimeUnit::Microsecond, None);
+        let days = cast(Date32Array::from(vec![Some(-1), None]), &ntz).unwrap();
+        assert_eq!(days.as_primitive::<TimestampMicrosecondType>().value(0), -86_400_000_000);
+        assert!(days.is_null(1));
+        assert!(cast(Date32Array::from(vec![i32::MAX]), &ntz).is_err());
         assert!(cast(TimestampMillisecondArray::from(vec![i64::MAX]), &instants).is_err());
     }
 
@@ -152,7 +171,7 @@ mod tests {
             (DataType::Decimal128(9, 3), DataType::Decimal128(9, 2)),
             (DataType::Utf8, DataType::Int32),
             (DataType::Int32, DataType::Date32),
-            (DataType::Date32, DataType::Timestamp(TimeUnit::Microsecond, None)),
+            (DataType::Date32, DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))),
             (DataType::Boolean, DataType::Int8),
         ] {
             assert_eq!(Cast::between(&file, &table), None, "{file} to {table}");

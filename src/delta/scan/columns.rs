@@ -16,7 +16,7 @@ use arrow::{
     datatypes::{DataType, Field, FieldRef, Fields, SchemaRef},
 };
 
-/// Columns of the table as a file has them.
+/// Columns of the table as a file has them; what is made of them is of the stored types.
 #[derive(Debug, Default)]
 pub(super) struct FileColumns {
     columns: Vec<FileColumn>,
@@ -40,7 +40,7 @@ impl FileColumns {
     ) -> Result<Self, Mismatch> {
         let fields = indexes.into_iter().map(|index| {
             let field = |schema: &SchemaRef| Arc::clone(&schema.fields()[index]);
-            (field(&schema.logical), field(&schema.physical))
+            (field(&schema.stored), field(&schema.physical))
         });
         Self::resolve(fields, file)
     }
@@ -53,7 +53,7 @@ impl FileColumns {
     ) -> Result<Self, Mismatch> {
         let mut paths = Vec::new();
         collect_paths(predicate, &mut paths);
-        let fields = schema.logical.fields().iter().zip(schema.physical.fields()).filter_map(|(logical, physical)| {
+        let fields = schema.stored.fields().iter().zip(schema.physical.fields()).filter_map(|(logical, physical)| {
             let below: Vec<&[String]> =
                 paths.iter().filter(|path| path.first() == Some(logical.name())).map(|path| &path[1..]).collect();
             (!below.is_empty()).then(|| narrowed(logical, physical, &below))

@@ -9,12 +9,12 @@ use arrow::{
         new_null_array,
     },
     compute::take,
-    datatypes::{DataType, TimeUnit},
+    datatypes::{DataType, Field, TimeUnit},
 };
 
 use super::text;
 use crate::{
-    delta::file::DataFile,
+    delta::{duckdb_types, file::DataFile},
     engine::{Error, Result, Scalar},
 };
 
@@ -27,26 +27,24 @@ pub(super) struct Constant {
 }
 
 impl Constant {
-    /// A partition column of a file, by its names there and in the table.
+    /// A partition column of a file, by its name there; as it is stored, and as it is shown.
     ///
     /// # Errors
     /// If the log's text is no value of the column's type.
-    pub(super) fn partition_column(
-        file: &DataFile,
-        physical: &str,
-        logical: &str,
-        data_type: &DataType,
-    ) -> Result<Self> {
+    pub(super) fn partition_column(file: &DataFile, physical: &str, stored: &Field, shown: &Field) -> Result<Self> {
+        let data_type = stored.data_type();
         let one = match file.partition_values.get(physical) {
             Some(Some(value)) if !value.is_empty() => {
                 let array = text::partition_value(value, data_type).and_then(|scalar| one_row(scalar, data_type));
                 array.ok_or_else(|| {
-                    let context = format!("partition column {logical} of file {}: not a {data_type}", file.path);
+                    let column = stored.name();
+                    let context = format!("partition column {column} of file {}: not a {data_type}", file.path);
                     Error::internal(context, format!("the log says {value:?}"))
                 })?
             }
             _ => new_null_array(data_type, 1),
         };
+        let one = duckdb_types::load(&one, shown)?;
         Ok(Self { many: one.slice(0, 0), one })
     }
 

@@ -1,27 +1,57 @@
 //! What every unit of a scan shares, and how it gets at files.
 
-use std::{ops::Range, sync::Arc};
+use std::{io, ops::Range, sync::Arc};
 
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::{
+    array::ArrayRef,
+    datatypes::{Schema, SchemaRef},
+};
 use bytes::Bytes;
 use object_store::path::Path;
-use parquet::file::reader::ChunkReader;
+use parquet::{errors::ParquetError, file::reader::ChunkReader};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use super::{ScanSource, input::Input};
+use super::{ScanSource, input::Input, width::fixed_bytes};
 use crate::{
-    delta::file::DataFile,
+    delta::{
+        duckdb_types::{is_stored_as_is, load, stored_predicate},
+        file::DataFile,
+    },
     engine::{Error, Result, ScanRequest, row_id_field},
 };
+
+/// A file of the table that cannot be opened.
+///
+/// That one is gone is nobody's failure: the log of the version that is read was right when it was read.
+pub(super) fn unreadable(path: &Path, source: ParquetError) -> Error {
+    match &source {
+        ParquetError::External(cause) if is_not_found(cause.as_ref()) => Error::FailedPrecondition(format!(
+            "file {path} is gone: since its table was last looked at the table was dropped, or a VACUUM removed what \
+             only older versions have; begin a new transaction"
+        )),
+        _ => Error::internal(format!("file {path} cannot be read"), source),
+    }
+}
+
+fn is_not_found(cause: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    let of_disk = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+    let of_store = cause.downcast_ref::<object_store::Error>();
+    of_disk == Some(io::ErrorKind::NotFound) || matches!(of_store, Some(object_store::Error::NotFound { .. }))
+}
 
 /// A scan.
 #[derive(Debug)]
 pub(super) struct ScanContext {
     pub(super) source: ScanSource,
+    /// Its predicate is about stored values.
     pub(super) request: ScanRequest,
     /// The columns of the answer.
     pub(super) schema: SchemaRef,
+    /// Which of its columns are not what is stored.
+    loads: Vec<bool>,
+    /// What a row of the answer takes that no file tells of.
+    pub(super) fixed_bytes: usize,
     /// Does the requests of threads that wait for them.
     pub(super) runtime: Handle,
     /// Ends the scan early.
@@ -38,10 +68,22 @@ impl ScanContext {
             let none = || Error::InvalidArgument(format!("there is no column {index}; the table has {count}"));
             columns.get(*index).cloned().ok_or_else(none)
         };
+        let predicate = stored_predicate(&request.predicate, &source.schema.logical);
+        let request = ScanRequest { predicate, ..request };
         let mut fields = request.projection.iter().map(column).collect::<Result<Vec<_>>>()?;
         fields.extend(request.row_id.then(|| Arc::new(row_id_field())));
+        let loads = fields.iter().map(|field| !is_stored_as_is(field)).collect();
         let schema = Arc::new(Schema::new(fields));
-        Ok(Self { source, request, schema, runtime, cancelled: CancellationToken::new() })
+        let fixed_bytes = fixed_bytes(schema.fields());
+        Ok(Self { source, request, schema, loads, fixed_bytes, runtime, cancelled: CancellationToken::new() })
+    }
+
+    /// A column of the answer, made of what is stored of it.
+    ///
+    /// # Errors
+    /// `FailedPrecondition` if a value is none of the column's type.
+    pub(super) fn load(&self, column: usize, stored: ArrayRef) -> Result<ArrayRef> {
+        if self.loads[column] { load(&stored, self.schema.field(column)) } else { Ok(stored) }
     }
 
     /// # Errors
@@ -62,15 +104,12 @@ impl ScanContext {
     pub(super) fn read_range(&self, path: &Path, range: Range<u64>) -> Result<Bytes> {
         let length = usize::try_from(range.end - range.start)
             .map_err(|source| Error::internal(format!("a range of {path} is too long"), source))?;
-        self.open(path, range.end)?
-            .get_bytes(range.start, length)
-            .map_err(|source| Error::internal(format!("file {path} cannot be read"), source))
+        self.open(path, range.end)?.get_bytes(range.start, length).map_err(|source| unreadable(path, source))
     }
 
     fn open(&self, path: &Path, size_bytes: u64) -> Result<Input> {
         match &self.source.local_root {
-            Some(root) => Input::local(&root.join(path.as_ref()))
-                .map_err(|source| Error::internal(format!("file {path} cannot be opened"), source)),
+            Some(root) => Input::local(&root.join(path.as_ref())).map_err(|source| unreadable(path, source)),
             None => {
                 let (store, runtime) = (Arc::clone(&self.source.store), self.runtime.clone());
                 Ok(Input::remote(store, path.clone(), size_bytes, runtime, self.cancelled.clone()))

@@ -17,6 +17,7 @@ use parquet::{
 
 use super::{
     adapt::{find, leaf_count},
+    footer,
     input::Input,
     parquet_bounds::Leaf,
 };
@@ -71,6 +72,7 @@ impl ParquetFile {
     /// Reads the footer, and what of the page index will be of use.
     pub(super) fn open(input: Input, page_index: PageIndex, mapping: ColumnMapping) -> Result<Self> {
         input.fetch_footer()?;
+        footer::check(&input)?;
         let wanted = |least| match page_index >= least {
             true => PageIndexPolicy::Optional,
             false => PageIndexPolicy::Skip,
@@ -111,7 +113,7 @@ impl ParquetFile {
     /// Where a path, in the table's logical names, leads.
     pub(super) fn place(&self, path: &ColumnPath, schema: &TableSchema) -> Place {
         let Some((first, nested)) = path.split_first() else { return Place::Unknown };
-        let Some((index, mut logical)) = schema.logical.column_with_name(first) else { return Place::Unknown };
+        let Some((index, mut logical)) = schema.stored.column_with_name(first) else { return Place::Unknown };
         let mut physical = schema.physical.field(index);
         let Some((mut found, mut leaf)) = find(physical, &self.fields, 0, self.mapping) else { return Place::Missing };
         for name in nested {

@@ -48,7 +48,7 @@ impl<'a> FileBounds<'a> {
 
     /// What the partition values make of a column of a predicate.
     pub(super) fn partition(&self, path: &ColumnPath) -> Known {
-        let Some((index, logical)) = path.first().and_then(|first| self.schema.logical.column_with_name(first)) else {
+        let Some((index, logical)) = path.first().and_then(|first| self.schema.stored.column_with_name(first)) else {
             return Known::Unreadable;
         };
         if !self.schema.partition_columns.contains(&index) {
@@ -88,7 +88,7 @@ impl<'a> Stats<'a> {
 
 impl Bounds for FileBounds<'_> {
     fn column(&self, path: &ColumnPath) -> Option<ColumnBounds> {
-        let (index, logical) = self.schema.logical.column_with_name(path.first()?)?;
+        let (index, logical) = self.schema.stored.column_with_name(path.first()?)?;
         let mut physical = self.schema.physical.field(index);
         if self.schema.partition_columns.contains(&index) {
             return (path.len() == 1).then(|| self.partition_column(physical.name(), logical.data_type()))?;
@@ -154,7 +154,7 @@ fn bound(raw: &str, data_type: &DataType, side: Side) -> Option<Scalar> {
     match data_type {
         DataType::Boolean => raw.parse().ok().map(Scalar::Boolean),
         data_type if data_type.is_signed_integer() => raw.parse().ok().map(Scalar::Integer),
-        DataType::Float32 | DataType::Float64 => float_bound(raw, data_type),
+        DataType::Float32 | DataType::Float64 => float_bound(raw, data_type, side),
         DataType::Decimal128(precision, scale) => decimal_bound(raw, *precision, u8::try_from(*scale).ok()?, side),
         DataType::Utf8 => text_bound(string(raw)?, side),
         DataType::Date32 => text::date(&string(raw)?).map(Scalar::Date),
@@ -167,8 +167,15 @@ fn string(raw: &str) -> Option<String> {
     serde_json::from_str(raw).ok()
 }
 
-fn float_bound(raw: &str, data_type: &DataType) -> Option<Scalar> {
-    text::float(raw, data_type).filter(|value| !value.is_nan()).map(Scalar::Float)
+/// A double's column may have been a float's when the file was written ("Type Widening"), and then the text says a
+/// 32-bit number, which is not the 64-bit number of that text: the bound is the wider of the two.
+fn float_bound(raw: &str, data_type: &DataType, side: Side) -> Option<Scalar> {
+    let value = text::float(raw, data_type).filter(|value| !value.is_nan())?;
+    let narrow = text::float(raw, &DataType::Float32).filter(|narrow| narrow.is_finite()).unwrap_or(value);
+    Some(Scalar::Float(match side {
+        Side::Min => value.min(narrow),
+        Side::Max => value.max(narrow),
+    }))
 }
 
 /// A truncated maximum is a prefix of the true one unless its writer rounded it up; every continuation of the
@@ -235,8 +242,8 @@ mod tests {
             field("s", DataType::Struct(Fields::from(vec![field("x", DataType::Int32)]))),
             field("l", DataType::List(Arc::new(field("element", DataType::Int32)))),
         ]));
-        let physical = Arc::clone(&logical);
-        let schema = TableSchema { logical, physical, partition_columns: vec![], mapping: ColumnMapping::None };
+        let (stored, physical) = (Arc::clone(&logical), Arc::clone(&logical));
+        let schema = TableSchema { logical, stored, physical, partition_columns: vec![], mapping: ColumnMapping::None };
         let path: ColumnPath = path.iter().map(|name| (*name).to_owned()).collect();
         FileBounds::new(&file(stats, None), &schema).column(&path).unwrap_or_default()
     }
@@ -251,6 +258,7 @@ mod tests {
         });
         DataFile {
             path: Path::from("f"),
+            log_path: None,
             size_bytes: 1,
             partition_values: BTreeMap::new(),
             stats_json: Some(stats.into()),
@@ -278,6 +286,25 @@ mod tests {
             panic!("decimals")
         };
         assert!(min < 12_345_678_901_234_567_800 && max > 12_345_678_901_234_567_850, "{min} {max}");
+    }
+
+    #[test]
+    fn bounds_of_narrower_types_hold_after_a_widening() {
+        // As a float's statistics were printed; read as a double's, 0.1 is less than the float was.
+        let (Some(Scalar::Float(min)), Some(Scalar::Float(max))) = min_max("0.1", "f") else { panic!("floats") };
+        assert!(min <= f64::from(0.1_f32) && min <= 0.1 && f64::from(0.1_f32) <= max && 0.1 <= max, "{min} {max}");
+        assert_eq!(min_max("1e300", "f"), (Some(Scalar::Float(1e300)), Some(Scalar::Float(1e300))));
+        // An integer's as a double's and a decimal's; a date's as a timestamp's.
+        assert_eq!(min_max("-7", "f"), (Some(Scalar::Float(-7.0)), Some(Scalar::Float(-7.0))));
+        let (Some(Scalar::Decimal { unscaled: min, .. }), Some(Scalar::Decimal { unscaled: max, .. })) =
+            min_max("7", "dec")
+        else {
+            panic!("decimals")
+        };
+        assert!(min <= 700 && 700 <= max);
+        let day = 86_400_000_000;
+        let midnight = (Some(Scalar::Timestamp(day - 1000)), Some(Scalar::Timestamp(day + 1000)));
+        assert_eq!(min_max(r#""1970-01-02""#, "ntz"), midnight);
     }
 
     #[test]

@@ -2,9 +2,10 @@
 //!
 //! - [`plan()`]: files are pruned by the log's knowledge of them, and shared out.
 //! - [`read()`]: a part is read, unit after unit, on threads that may block.
+//! - [`ColumnSummary`]: what the log knows of a column over all files.
 //! - `prune`, `order`, `simplify`, `filter`: predicates over bounds, and over rows. No I/O.
 //! - `file_bounds`, `parquet_bounds`, `text`, `raw_json`: where bounds come from.
-//! - `data_file`, `row_groups`, `columns`, `constant`, `adapt`, `cast`, `deletion`, `input`: an open file and what is
+//! - `data_file`, `footer`, `row_groups`, `columns`, `constant`, `adapt`, `cast`, `deletion`, `input`: an open file and what is
 //!   taken from it.
 //! - `context`, `unit`, `unit_reader`, `part`, `coalesce`, `width`: the reading itself.
 //!
@@ -20,6 +21,9 @@ mod data_file;
 mod deletion;
 mod file_bounds;
 mod filter;
+mod footer;
+#[cfg(test)]
+pub(crate) mod fuzz;
 mod input;
 mod order;
 mod parquet_bounds;
@@ -30,6 +34,7 @@ mod raw_json;
 mod read;
 mod row_groups;
 mod simplify;
+mod summary;
 mod text;
 mod unit;
 mod unit_reader;
@@ -43,7 +48,7 @@ use std::{path::PathBuf, sync::Arc};
 use object_store::ObjectStore;
 use url::Url;
 
-pub(crate) use self::{plan::plan, read::read};
+pub(crate) use self::{plan::plan, read::read, summary::ColumnSummary};
 use super::{file::DataFile, schema::TableSchema};
 
 /// One version of a table, as scans need it.

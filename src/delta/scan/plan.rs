@@ -8,7 +8,7 @@ use super::{
     simplify::{Known, NEVER, coarse, simplify},
 };
 use crate::{
-    delta::{file::DataFile, schema::TableSchema},
+    delta::{duckdb_types::stored_predicate, file::DataFile, schema::TableSchema},
     engine::{Predicate, ReadPart, ReadPlan, ReadUnit, ScanRequest},
 };
 
@@ -30,7 +30,8 @@ pub(crate) fn plan(
     request: &ScanRequest,
     parts_max: NonZeroUsize,
 ) -> ReadPlan {
-    let predicate = simplify(&request.predicate, &|_| Known::Nothing);
+    let predicate = stored_predicate(&request.predicate, &schema.logical);
+    let predicate = simplify(&predicate, &|_| Known::Nothing);
     if predicate == NEVER {
         return ReadPlan::default();
     }
@@ -126,6 +127,7 @@ mod tests {
     fn files(sizes_mib: &[u64]) -> Vec<Arc<DataFile>> {
         let file = |(at, size): (usize, &u64)| DataFile {
             path: Path::from(format!("{at}")),
+            log_path: None,
             size_bytes: size * MIB,
             partition_values: BTreeMap::new(),
             stats_json: Some(format!(r#"{{"numRecords":9,"minValues":{{"a":{at}}},"maxValues":{{"a":{at}}}}}"#).into()),
@@ -136,8 +138,8 @@ mod tests {
 
     fn planned(files: &[Arc<DataFile>], projection: Vec<usize>, predicate: Predicate, parts: usize) -> Vec<ReadPart> {
         let logical = Arc::new(Schema::new(vec![Field::new("a", DataType::Int64, true)]));
-        let physical = Arc::clone(&logical);
-        let schema = TableSchema { logical, physical, partition_columns: vec![], mapping: ColumnMapping::None };
+        let (stored, physical) = (Arc::clone(&logical), Arc::clone(&logical));
+        let schema = TableSchema { logical, stored, physical, partition_columns: vec![], mapping: ColumnMapping::None };
         let request = ScanRequest { projection, row_id: false, predicate };
         plan(files, &schema, &request, NonZeroUsize::new(parts).unwrap()).parts
     }

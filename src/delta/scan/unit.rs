@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use arrow::buffer::BooleanBuffer;
-use parquet::errors::ParquetError;
 
 use super::{
     adapt::Mismatch,
     columns::FileColumns,
     constant::Constant,
-    context::ScanContext,
+    context::{ScanContext, unreadable},
     data_file::{PageIndex, ParquetFile, Place},
     deletion,
     file_bounds::{FileBounds, rows_by_log},
@@ -74,8 +73,8 @@ pub(super) fn open(scan: &Arc<ScanContext>, unit: ReadUnit, last: &mut Option<Op
 
 fn open_file(scan: &Arc<ScanContext>, ordinal: u32, page_index: PageIndex) -> Result<OpenFile> {
     let file = &scan.source.files[ordinal as usize];
-    let unreadable = |source: ParquetError| Error::internal(format!("file {} cannot be read", file.path), source);
-    let parquet = ParquetFile::open(scan.input(file)?, page_index, scan.source.schema.mapping).map_err(unreadable)?;
+    let parquet = ParquetFile::open(scan.input(file)?, page_index, scan.source.schema.mapping)
+        .map_err(|source| unreadable(&file.path, source))?;
     let live = live_rows(scan, file, &parquet)?;
     Ok(OpenFile { ordinal, page_index, parquet: Arc::new(parquet), live })
 }
@@ -122,8 +121,9 @@ fn output(scan: &ScanContext, file: &DataFile) -> Result<Vec<Output>> {
         if !schema.partition_columns.contains(index) {
             return Ok(Output::File);
         }
-        let (logical, physical) = (schema.logical.field(*index), schema.physical.field(*index));
-        Constant::partition_column(file, physical.name(), logical.name(), logical.data_type()).map(Output::Constant)
+        let physical = schema.physical.field(*index).name();
+        Constant::partition_column(file, physical, schema.stored.field(*index), schema.logical.field(*index))
+            .map(Output::Constant)
     };
     scan.request.projection.iter().map(column).collect()
 }

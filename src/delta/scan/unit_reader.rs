@@ -195,7 +195,7 @@ impl UnitReader {
         let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.input.clone(), metadata.clone())
             .with_row_groups(vec![group.index])
             .with_projection(mask)
-            .with_batch_size(batch_rows(footer.row_group(group.index), leaves));
+            .with_batch_size(batch_rows(footer.row_group(group.index), leaves, self.scan.fixed_bytes));
         if let Some(selection) = &group.selection {
             builder = builder.with_row_selection(selection.clone());
         }
@@ -257,10 +257,12 @@ impl UnitReader {
         let rows = batch.num_rows();
         let mut of_file = self.projected.apply(batch).map_err(|lost| self.lost(lost))?.into_iter();
         let mut columns = Vec::with_capacity(self.output.len() + 1);
-        for output in &mut self.output {
+        for (column, output) in self.output.iter_mut().enumerate() {
             columns.push(match output {
                 Output::Constant(constant) => constant.repeat(rows)?,
-                Output::File => of_file.next().expect("one column of the file for each of these"),
+                Output::File => {
+                    self.scan.load(column, of_file.next().expect("one column of the file for each of these"))?
+                }
             });
         }
         if self.scan.request.row_id {

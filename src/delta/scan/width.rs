@@ -1,5 +1,6 @@
 //! How much memory rows of a file take when decoded, guessed from its footer.
 
+use arrow::datatypes::{DataType, Fields};
 use parquet::{
     basic::Type as Physical,
     file::metadata::{ColumnChunkMetaData, RowGroupMetaData},
@@ -10,12 +11,32 @@ use super::coalesce::{BATCH_BYTES_MAX, BATCH_ROWS_MAX};
 /// Per value of varying length: its offset.
 const OFFSET_BYTES: u64 = 4;
 
-/// How many rows of a row group to decode at once, so that they fill a batch but do not burst it.
-pub(super) fn batch_rows(group: &RowGroupMetaData, leaves: &[usize]) -> usize {
+/// How many rows of a row group to decode at once, so that they fill a batch but do not burst it. The footer does not
+/// tell of `fixed_bytes`, which every row takes besides.
+pub(super) fn batch_rows(group: &RowGroupMetaData, leaves: &[usize], fixed_bytes: usize) -> usize {
     let rows = u64::try_from(group.num_rows()).unwrap_or(0).max(1);
     let bytes: u64 = leaves.iter().map(|leaf| decoded_bytes(group.column(*leaf))).sum();
+    let bytes = bytes.saturating_add(rows.saturating_mul(fixed_bytes as u64));
     let fit = (BATCH_BYTES_MAX as u64).saturating_mul(rows).checked_div(bytes).unwrap_or(u64::MAX);
     usize::try_from(fit).unwrap_or(usize::MAX).clamp(1, BATCH_ROWS_MAX)
+}
+
+/// What arrays of fixed length take in a row even where they are NULL, which costs nothing in a file.
+pub(super) fn fixed_bytes(fields: &Fields) -> usize {
+    fields.iter().map(|field| array_bytes(field.data_type(), 0)).sum()
+}
+
+/// `each`: what a value without such arrays counts for.
+fn array_bytes(data_type: &DataType, each: usize) -> usize {
+    match data_type {
+        DataType::Struct(fields) => fields.iter().map(|field| array_bytes(field.data_type(), each)).sum(),
+        DataType::FixedSizeList(element, length) => {
+            let places = usize::try_from(*length).unwrap_or(0);
+            places.saturating_mul(array_bytes(element.data_type(), each.max(OFFSET_BYTES as usize)))
+        }
+        other if each > 0 => other.primitive_width().unwrap_or(each),
+        _ => 0,
+    }
 }
 
 /// The encoded but uncompressed bytes of the leaves: a measure of the work of decoding them.

@@ -27,7 +27,7 @@ use super::{
     staging::{Place, Staging},
 };
 use crate::{
-    delta::schema::TableSchema,
+    delta::{rules::Rules, schema::TableSchema},
     engine::{Append, CommitOutcome, Error, Result, Snapshot},
 };
 
@@ -37,6 +37,7 @@ const UPLOAD_PARTS_MAX: usize = 8;
 /// An append to a Delta table.
 pub(super) struct DeltaAppend {
     check: BatchCheck,
+    rules: Rules,
     limits: Limits,
     /// Rows that do not make a chunk yet.
     gathered: Vec<Rows>,
@@ -76,7 +77,7 @@ struct Staged {
 
 impl DeltaAppend {
     pub(super) fn begin(target: AppendTarget, mut limits: Limits) -> Result<Self> {
-        let AppendTarget { store, local_root, schema, stats_columns, base, commit } = target;
+        let AppendTarget { store, local_root, schema, rules, stats_columns, base, commit } = target;
         let layout = Arc::new(FileLayout::new(&schema, &stats_columns)?);
         let place = match local_root {
             Some(root) => Place::Local(root),
@@ -91,6 +92,7 @@ impl DeltaAppend {
         };
         Ok(Self {
             check: BatchCheck::new(&schema),
+            rules,
             limits,
             gathered: Vec::new(),
             gathered_rows: 0,
@@ -106,11 +108,13 @@ impl DeltaAppend {
         })
     }
 
-    async fn take(&mut self, batch: &RecordBatch) -> Result<()> {
-        let columns = self.check.conform(batch)?;
+    async fn take(&mut self, batch: &RecordBatch) -> Result<RecordBatch> {
+        self.check.check(batch)?;
+        let batch = self.rules.apply(batch)?;
         if batch.num_rows() == 0 {
-            return Ok(());
+            return Ok(batch);
         }
+        let columns = self.check.physical(&batch)?;
         let rows = Rows::new(columns, batch.num_rows());
         self.rows += rows.count as u64;
         self.gathered_rows += rows.count;
@@ -119,7 +123,7 @@ impl DeltaAppend {
         if self.gathered_rows >= self.limits.chunk_rows || self.gathered_bytes >= self.limits.chunk_bytes {
             self.hand_over().await?;
         }
-        Ok(())
+        Ok(batch)
     }
 
     /// Hands the gathered rows to the encoder, waiting while its queue is full.
@@ -185,7 +189,7 @@ impl Append for DeltaAppend {
         if taken.is_err() {
             self.stop();
         }
-        taken.map(|()| batch)
+        taken
     }
 
     async fn commit(mut self: Box<Self>) -> Result<CommitOutcome> {

@@ -7,7 +7,7 @@ use deltalake_core::kernel::Add;
 use object_store::ObjectStore;
 
 use crate::{
-    delta::schema::TableSchema,
+    delta::{rules::Rules, schema::TableSchema},
     engine::{CommitOutcome, Result, Snapshot},
 };
 
@@ -19,6 +19,8 @@ pub(crate) struct AppendTarget {
     pub(crate) local_root: Option<PathBuf>,
     /// The columns.
     pub(crate) schema: Arc<TableSchema>,
+    /// What the rows must satisfy.
+    pub(crate) rules: Rules,
     /// Which columns get statistics.
     pub(crate) stats_columns: StatsColumns,
     /// The version the append begins from; the answer of an append without rows.

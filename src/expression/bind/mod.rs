@@ -8,12 +8,13 @@ mod spark;
 mod special;
 mod sql_type;
 
-use arrow::datatypes::Schema;
+use arrow::{array::Array, datatypes::Schema};
 use sqlparser::ast::{CastKind, Expr};
 
 use super::{
     Dialect,
     cast::{self, Mode, Offer, shorten},
+    eval,
     limits::{DEPTH_MAX, LIST_MAX, TREE_NODES_MAX},
     rules,
     tree::{Comparison, Node, Typed},
@@ -145,21 +146,36 @@ impl Binder<'_> {
         if input.ty == *ty {
             return Ok(input);
         }
-        if self.dialect == Dialect::Spark {
-            return spark::cast(input, ty, lenient);
-        }
-        match cast::offer(&input.ty, ty) {
-            Offer::No => {
-                Err(Error::Unsupported(format!("a cast from {} to {ty} is not offered in expressions", input.ty)))
+        let is_text = input.text().is_some();
+        let cast = match (self.dialect, cast::offer(&input.ty, ty)) {
+            (Dialect::Spark, _) => spark::cast(input, ty, lenient)?,
+            (Dialect::DuckDb, Offer::No) => {
+                let reason = format!("a cast from {} to {ty} is not offered in expressions", input.ty);
+                return Err(Error::Unsupported(reason));
             }
-            _ => Ok(cast_node(input, ty, lenient, false)),
-        }
+            (Dialect::DuckDb, _) => cast_node(input, ty, lenient, false),
+        };
+        Ok(if is_text { typed_literal(cast) } else { cast })
     }
 
     /// A value that must be BOOLEAN.
     fn truth(&mut self, syntax: &Expr) -> Result<Typed> {
         let input = self.bind(syntax)?;
         truth(input)
+    }
+}
+
+/// `DATE '2020-01-01'`: text cast to a type whose literals are written so is a literal, which every dialect has. Numbers
+/// are not among them: a bare one is more willing to become another type than a cast is.
+fn typed_literal(cast: Typed) -> Typed {
+    if !matches!(cast.ty, Type::Boolean | Type::Date | Type::Timestamp(_) | Type::TimestampTz | Type::Blob) {
+        return cast;
+    }
+    let value = eval::evaluate(&cast, &eval::Rows::all(&[], 1)).and_then(|values| values.expand(1));
+    match value {
+        Ok(value) if value.is_valid(0) => Typed::literal(value, cast.ty),
+        // It fails, or is NULL, when it is evaluated.
+        _ => cast,
     }
 }
 

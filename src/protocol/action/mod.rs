@@ -1,13 +1,17 @@
 //! DoAction: what is asked for ([`ActionRequest`]) and how it is answered ([`reply`]).
 
+mod alter;
+mod at;
 mod ddl;
 pub mod reply;
 mod request;
 mod scan;
 
+pub use alter::{AlterTable, TableChange};
+pub use at::AtClause;
 pub use ddl::{CreateSchema, CreateTable, DropSchema, DropTable, OnConflict};
 pub use request::{ActionRequest, CatalogRequest};
-pub use scan::{AtClause, ColumnStatistics, Endpoints, FlightInfoRequest};
+pub use scan::{ColumnStatistics, Endpoints, FlightInfoRequest};
 
 #[cfg(test)]
 mod tests;

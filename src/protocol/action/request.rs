@@ -2,7 +2,9 @@
 
 use serde::Deserialize;
 
-use super::{ColumnStatistics, CreateSchema, CreateTable, DropSchema, DropTable, Endpoints, FlightInfoRequest};
+use super::{
+    AlterTable, ColumnStatistics, CreateSchema, CreateTable, DropSchema, DropTable, Endpoints, FlightInfoRequest,
+};
 use crate::protocol::{DecodeError, msgpack};
 
 /// One action of the client.
@@ -26,6 +28,8 @@ pub enum ActionRequest {
     CreateTable(CreateTable),
     /// DROP TABLE
     DropTable(DropTable),
+    /// ALTER TABLE
+    Alter(AlterTable),
     /// Statistics of a column.
     ColumnStatistics(ColumnStatistics),
     /// Any other, by its type.
@@ -46,7 +50,10 @@ impl ActionRequest {
             "create_table" => Self::CreateTable(CreateTable::decode(body)?),
             "drop_table" => Self::DropTable(DropTable::decode(body)?),
             "column_statistics" => Self::ColumnStatistics(ColumnStatistics::decode(body)?),
-            other => Self::Unknown(other.to_owned()),
+            other => match AlterTable::decode(other, body) {
+                Some(alter) => Self::Alter(alter?),
+                None => Self::Unknown(other.to_owned()),
+            },
         })
     }
 }

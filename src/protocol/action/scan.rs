@@ -4,33 +4,8 @@ use arrow_flight::FlightDescriptor;
 use prost::Message;
 use serde::Deserialize;
 
+use super::AtClause;
 use crate::protocol::{DecodeError, msgpack};
-
-/// Which version of a table: `AT (VERSION => 1)`, or `AT (TIMESTAMP => ...)`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AtClause {
-    /// No clause.
-    Absent,
-    /// A table version.
-    Version(u64),
-    /// The version at a time, as DuckDB prints the clause's value.
-    Timestamp(String),
-}
-
-impl AtClause {
-    fn parse(what: &'static str, unit: &str, value: &str) -> Result<Self, DecodeError> {
-        let refused = |reason: String| Err(DecodeError::new(what, reason));
-        match unit.to_ascii_uppercase().as_str() {
-            "" => Ok(Self::Absent),
-            "VERSION" => match value.parse() {
-                Ok(version) => Ok(Self::Version(version)),
-                Err(_) => refused(format!("version {value:?} is not a whole number of 0 or more")),
-            },
-            "TIMESTAMP" => Ok(Self::Timestamp(value.to_owned())),
-            _ => refused(format!("AT unit {unit:?} is neither VERSION nor TIMESTAMP")),
-        }
-    }
-}
 
 /// A table, perhaps at another version.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,7 +30,7 @@ impl FlightInfoRequest {
         }
         let what = "flight_info request";
         let wire: Wire = msgpack::decode(what, body)?;
-        let at = AtClause::parse(what, &wire.at_unit, &wire.at_value)?;
+        let at = AtClause::parse(&wire.at_unit, &wire.at_value)?;
         Ok(Self { descriptor: descriptor(what, &wire.descriptor)?, at })
     }
 }
@@ -109,7 +84,7 @@ impl Endpoints {
             column_ids: parameters.column_ids,
             table_function_parameters: parameters.table_function_parameters,
             table_function_input_schema: parameters.table_function_input_schema,
-            at: AtClause::parse(what, &parameters.at_unit, &parameters.at_value)?,
+            at: AtClause::parse(&parameters.at_unit, &parameters.at_value)?,
         })
     }
 }

@@ -256,6 +256,7 @@ fn a_listing_of_many_tables_holds_them_all() {
             schema: "s",
             table: &name,
             columns: &columns,
+            notes: &[],
             comment: None,
             rows: None,
         };

@@ -13,9 +13,9 @@ pub(super) struct Column<'a, 'b> {
 }
 
 impl Column<'_, '_> {
-    /// The type, if its values can be compared.
+    /// The type, if the engine compares its values.
     pub(super) fn kind(&self) -> Option<Kind> {
-        Kind::parse(self.logical_type)
+        Kind::parse(self.logical_type).filter(|kind| kind.is_of_columns())
     }
 }
 

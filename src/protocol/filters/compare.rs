@@ -118,7 +118,7 @@ fn with_constant(
             Relation::Distinct { not } => is_null(path, !not),
         });
     };
-    if let (Kind::Timestamp, Kind::Date, Scalar::Date(day)) = (kind, compared_as, &value) {
+    if let (Kind::Timestamp(_), Kind::Date, Scalar::Date(day)) = (kind, compared_as, &value) {
         return day_of_timestamp(&path, relation, *day);
     }
     let place = place(kind, compared_as, value)?;
@@ -162,15 +162,17 @@ fn place(kind: Kind, compared_as: Kind, constant: Scalar) -> Option<Place> {
         return Some(Place::At(constant));
     }
     match (kind, compared_as, constant) {
-        (Kind::Integer { bits }, Kind::Integer { bits: wider }, Scalar::Integer(value)) if wider > bits => {
-            Some(whole(bits, value, true))
-        }
-        (Kind::Integer { bits }, Kind::Decimal { scale, .. }, Scalar::Decimal { unscaled, .. }) => {
+        (
+            Kind::Integer { bits, signed },
+            Kind::Integer { bits: wider, signed: becomes_signed },
+            Scalar::Integer(value),
+        ) if wider > bits && (becomes_signed || !signed) => Some(whole(bits, signed, value, true)),
+        (Kind::Integer { bits, signed }, Kind::Decimal { scale, .. }, Scalar::Decimal { unscaled, .. }) => {
             let (floor, is_exact) = divide(unscaled, 10_i128.pow(scale));
-            Some(whole(bits, floor, is_exact))
+            Some(whole(bits, signed, floor, is_exact))
         }
-        (Kind::Integer { bits }, Kind::Double, Scalar::Float(value)) if bits <= 32 => rounded_down(bits, value),
-        (Kind::Integer { bits }, Kind::Float, Scalar::Float(value)) if bits <= 16 => rounded_down(bits, value),
+        (Kind::Integer { bits: ..=32, .. }, Kind::Double, Scalar::Float(value)) => rounded_down(kind, value),
+        (Kind::Integer { bits: ..=16, .. }, Kind::Float, Scalar::Float(value)) => rounded_down(kind, value),
         (Kind::Decimal { width, scale }, Kind::Decimal { scale: finer, .. }, Scalar::Decimal { unscaled, .. })
             if finer >= scale =>
         {
@@ -180,7 +182,13 @@ fn place(kind: Kind, compared_as: Kind, constant: Scalar) -> Option<Place> {
             Some(within(-greatest, greatest, floor, is_exact, decimal))
         }
         (Kind::Float, Kind::Double, Scalar::Float(value)) => Some(single(value)),
-        (Kind::Date, Kind::Timestamp, Scalar::Timestamp(micros)) => {
+        // Both are compared in microseconds.
+        (Kind::Timestamp(unit), Kind::Timestamp(finer), micros) if finer > unit => Some(Place::At(micros)),
+        (Kind::Timestamp(_), Kind::TimestampNs, Scalar::Integer(nanos)) => {
+            let micros = i64::try_from(nanos.div_euclid(1_000)).ok().filter(|_| nanos.abs() != i64::MAX.into())?;
+            Some(at_or_above(Scalar::Timestamp(micros), nanos.rem_euclid(1_000) == 0))
+        }
+        (Kind::Date, Kind::Timestamp(_), Scalar::Timestamp(micros)) => {
             let is_finite = micros.unsigned_abs() != i64::MAX.unsigned_abs();
             let day = i32::try_from(micros.div_euclid(DAY_MICROS)).ok().filter(|_| is_finite)?;
             Some(at_or_above(Scalar::Date(day), micros.rem_euclid(DAY_MICROS) == 0))
@@ -201,9 +209,11 @@ fn within(least: i128, greatest: i128, floor: i128, is_exact: bool, scalar: impl
     }
 }
 
-fn whole(bits: u32, floor: i128, is_exact: bool) -> Place {
-    let greatest = i128::MAX >> (128 - bits);
-    within(-greatest - 1, greatest, floor, is_exact, Scalar::Integer)
+/// Of at most 64 bits.
+fn whole(bits: u32, signed: bool, floor: i128, is_exact: bool) -> Place {
+    let values = 1_i128 << bits;
+    let least = if signed { -values / 2 } else { 0 };
+    within(least, least + values - 1, floor, is_exact, Scalar::Integer)
 }
 
 fn divide(value: i128, by: i128) -> (i128, bool) {
@@ -211,8 +221,9 @@ fn divide(value: i128, by: i128) -> (i128, bool) {
 }
 
 /// The conversion saturates, far outside of what the integer holds. NaN is above every number.
-fn rounded_down(bits: u32, value: f64) -> Option<Place> {
-    (!value.is_nan()).then(|| whole(bits, value.floor() as i128, value.floor() == value))
+fn rounded_down(kind: Kind, value: f64) -> Option<Place> {
+    let Kind::Integer { bits, signed } = kind else { return None };
+    (!value.is_nan()).then(|| whole(bits, signed, value.floor() as i128, value.floor() == value))
 }
 
 /// The greatest FLOAT not above a DOUBLE.
@@ -225,7 +236,7 @@ fn single(value: f64) -> Place {
 
 const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
 
-/// `CAST(column AS DATE) relation day` of a TIMESTAMP: a range of the column. The infinities are no such days.
+/// `CAST(column AS DATE) relation day` of a TIMESTAMP, TIMESTAMP_S or TIMESTAMP_MS: a range of the column. The infinities are no such days.
 fn day_of_timestamp(path: &ColumnPath, relation: Relation, day: i32) -> Option<Predicate> {
     let is_finite = day.unsigned_abs() != i32::MAX.unsigned_abs();
     let start = i64::from(day).checked_mul(DAY_MICROS).filter(|_| is_finite)?;

@@ -7,9 +7,10 @@ use crate::engine::Scalar;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Boolean,
-    /// TINYINT to HUGEINT, by width.
+    /// TINYINT to HUGEINT and UTINYINT to UBIGINT, by width.
     Integer {
         bits: u32,
+        signed: bool,
     },
     Decimal {
         width: u32,
@@ -20,11 +21,42 @@ pub(super) enum Kind {
     Varchar,
     Blob,
     Date,
-    Timestamp,
+    /// Microseconds, as an integer.
+    Time,
+    /// Nanoseconds, as an integer.
+    TimeNs,
+    /// TIMESTAMP, and TIMESTAMP_S and TIMESTAMP_MS, whose constants are brought into microseconds.
+    Timestamp(Unit),
+    /// Nanoseconds, as an integer.
+    TimestampNs,
     TimestampTz,
 }
 
+/// How fine a timestamp is, up to microseconds. Ordered: a finer one is greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Unit {
+    Second,
+    Millisecond,
+    Microsecond,
+}
+
+impl Unit {
+    fn micros(self) -> i64 {
+        match self {
+            Self::Second => 1_000_000,
+            Self::Millisecond => 1_000,
+            Self::Microsecond => 1,
+        }
+    }
+}
+
 impl Kind {
+    /// Whether a column of this type is compared by the engine. HUGEINT stands only for what a narrower column is cast
+    /// to.
+    pub(super) fn is_of_columns(self) -> bool {
+        !matches!(self, Self::Integer { bits: 128, .. })
+    }
+
     /// Reads a LogicalType. Types with further information (a collation, an alias such as JSON) compare in their own
     /// way and are not understood.
     pub(super) fn parse(logical_type: &Json<'_>) -> Option<Self> {
@@ -36,17 +68,26 @@ impl Kind {
         info.is_null().then_some(())?;
         Some(match id {
             "BOOLEAN" => Self::Boolean,
-            "TINYINT" => Self::Integer { bits: 8 },
-            "SMALLINT" => Self::Integer { bits: 16 },
-            "INTEGER" => Self::Integer { bits: 32 },
-            "BIGINT" => Self::Integer { bits: 64 },
-            "HUGEINT" => Self::Integer { bits: 128 },
+            "TINYINT" => Self::Integer { bits: 8, signed: true },
+            "UTINYINT" => Self::Integer { bits: 8, signed: false },
+            "SMALLINT" => Self::Integer { bits: 16, signed: true },
+            "USMALLINT" => Self::Integer { bits: 16, signed: false },
+            "INTEGER" => Self::Integer { bits: 32, signed: true },
+            "UINTEGER" => Self::Integer { bits: 32, signed: false },
+            "BIGINT" => Self::Integer { bits: 64, signed: true },
+            "UBIGINT" => Self::Integer { bits: 64, signed: false },
+            "HUGEINT" => Self::Integer { bits: 128, signed: true },
             "FLOAT" => Self::Float,
             "DOUBLE" => Self::Double,
             "VARCHAR" => Self::Varchar,
             "BLOB" => Self::Blob,
             "DATE" => Self::Date,
-            "TIMESTAMP" => Self::Timestamp,
+            "TIME" => Self::Time,
+            "TIME_NS" => Self::TimeNs,
+            "TIMESTAMP_S" => Self::Timestamp(Unit::Second),
+            "TIMESTAMP_MS" => Self::Timestamp(Unit::Millisecond),
+            "TIMESTAMP" => Self::Timestamp(Unit::Microsecond),
+            "TIMESTAMP_NS" => Self::TimestampNs,
             "TIMESTAMP WITH TIME ZONE" => Self::TimestampTz,
             _ => return None,
         })
@@ -82,8 +123,15 @@ fn scalar(kind: Kind, value: &Json<'_>) -> Option<Scalar> {
         Kind::Varchar => Scalar::Text(value.text()?.to_owned()),
         Kind::Blob => Scalar::Binary(blob(value.text()?)?),
         Kind::Date => Scalar::Date(value.integer()?.try_into().ok()?),
-        Kind::Timestamp | Kind::TimestampTz => Scalar::Timestamp(value.integer()?.try_into().ok()?),
+        Kind::Time | Kind::TimeNs | Kind::TimestampNs => Scalar::Integer(value.integer()?),
+        Kind::Timestamp(unit) => Scalar::Timestamp(micros(value.integer()?.try_into().ok()?, unit)?),
+        Kind::TimestampTz => Scalar::Timestamp(value.integer()?.try_into().ok()?),
     })
+}
+
+/// The infinities are the same numbers in every unit.
+fn micros(value: i64, unit: Unit) -> Option<i64> {
+    if value.unsigned_abs() == i64::MAX.unsigned_abs() { Some(value) } else { value.checked_mul(unit.micros()) }
 }
 
 /// A number, or the two halves of a HUGEINT (`airport_json_serializer.cpp`).
@@ -137,6 +185,18 @@ mod tests {
     }
 
     #[test]
+    fn timestamps_are_microseconds_and_infinities_stay() {
+        assert_eq!(micros(-1, Unit::Second), Some(-1_000_000));
+        assert_eq!(micros(-1, Unit::Millisecond), Some(-1_000));
+        for unit in [Unit::Second, Unit::Millisecond, Unit::Microsecond] {
+            assert_eq!(micros(i64::MAX, unit), Some(i64::MAX));
+            assert_eq!(micros(-i64::MAX, unit), Some(-i64::MAX));
+        }
+        assert_eq!(micros(i64::MAX - 1, Unit::Millisecond), None);
+        assert_eq!(micros(i64::MIN, Unit::Second), None);
+    }
+
+    #[test]
     fn blobs_are_escaped_text() {
         assert_eq!(blob(r"\x00\xFFab \x5C"), Some(b"\x00\xffab \\".to_vec()));
         assert_eq!(blob(""), Some(vec![]));
@@ -156,7 +216,8 @@ mod tests {
             r#"{"id":"DECIMAL","type_info":{"alias":"","width":400,"scale":3}}"#,
             r#"{"id":"DECIMAL","type_info":{"alias":"money","width":9,"scale":3}}"#,
             r#"{"id":"DECIMAL","type_info":null}"#,
-            r#"{"id":"UBIGINT","type_info":null}"#,
+            r#"{"id":"UHUGEINT","type_info":null}"#,
+            r#"{"id":"UUID","type_info":null}"#,
             r#"{"id":"BIGINT"}"#,
             "null",
         ] {

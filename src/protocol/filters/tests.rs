@@ -16,11 +16,21 @@ use crate::{
 /// st STRUCT(A INTEGER, n STRUCT(x VARCHAR)), l INTEGER[], m MAP(VARCHAR, INTEGER).
 const RECORDED: &str = include_str!("../../../airport-tests/golden/filters-duckdb-1.5.5.jsonl");
 
+/// Likewise over the columns u8 UTINYINT to u64 UBIGINT, h HUGEINT, uh UHUGEINT, id UUID, ti TIME, tn TIME_NS, tz TIMETZ,
+/// s TIMESTAMP_S, ms TIMESTAMP_MS, ns TIMESTAMP_NS, iv INTERVAL, bi BIT, bn BIGNUM, js JSON, ar INTEGER[2],
+/// st STRUCT(u UBIGINT, id UUID, h HUGEINT, s TIMESTAMP_S), i64 BIGINT, ts TIMESTAMP, dt DATE.
+const RECORDED_TYPES: &str = include_str!("../../../airport-tests/golden/types-filters-duckdb-1.5.5.jsonl");
+
 /// `WHERE`, a tab, and the predicate as [`shown`].
 const EXPECTED: &str = include_str!("expected.txt");
+const EXPECTED_TYPES: &str = include_str!("expected_types.txt");
 
 fn recorded() -> impl Iterator<Item = (String, String)> {
-    RECORDED.lines().map(|line| {
+    recordings(RECORDED).chain(recordings(RECORDED_TYPES))
+}
+
+fn recordings(recorded: &'static str) -> impl Iterator<Item = (String, String)> {
+    recorded.lines().map(|line| {
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
         let text = |key: &str| line[key].as_str().unwrap().to_owned();
         (text("where"), text("json_filters"))
@@ -34,10 +44,11 @@ fn translates_every_recorded_filter() {
         let filters = Filters::parse(json_filters.as_bytes()).unwrap_or_else(|error| panic!("{sql}: {error}"));
         writeln!(actual, "{sql}\t{}", shown(&filters.predicate)).unwrap();
     }
-    for (actual, expected) in actual.lines().zip(EXPECTED.lines()) {
+    let expected = [EXPECTED, EXPECTED_TYPES].concat();
+    for (actual, expected) in actual.lines().zip(expected.lines()) {
         assert_eq!(actual, expected);
     }
-    assert_eq!(actual.lines().count(), EXPECTED.lines().count());
+    assert_eq!(actual.lines().count(), expected.lines().count());
 }
 
 /// A predicate as one line.

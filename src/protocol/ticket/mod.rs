@@ -17,6 +17,8 @@ pub struct ScanTicket {
     pub table: TableReference,
     /// The version the scan was planned on.
     pub version: u64,
+    /// [`crate::engine::Snapshot::table_id`] of that version.
+    pub table_id: String,
     /// What was asked for.
     pub request: ScanRequest,
     /// Which part of the plan.
@@ -33,7 +35,7 @@ pub const TICKET_BYTES_MAX: usize = 4 << 20;
 const PREDICATE_BYTES_MAX: usize = 32 << 10;
 
 /// Changes with the layout below.
-const LAYOUT: u8 = 1;
+const LAYOUT: u8 = 2;
 
 const WHAT: &str = "ticket";
 
@@ -49,6 +51,7 @@ impl ScanTicket {
             table: self.table.table.clone(),
             shape: self.table.shape.to_string(),
             version: self.version,
+            table_id: self.table_id.clone(),
             projection: self.request.projection.clone(),
             row_id: self.request.row_id,
             row_ids_unread: self.row_ids_unread,
@@ -77,6 +80,7 @@ impl ScanTicket {
         Ok(Self {
             table: TableReference { catalog: wire.catalog, schema: wire.schema, table: wire.table, shape },
             version: wire.version,
+            table_id: wire.table_id,
             request: ScanRequest { projection: wire.projection, row_id: wire.row_id, predicate },
             part: ReadPart { units: wire.units.into_iter().map(unit).collect::<Result<_, _>>()? },
             row_ids_unread: wire.row_ids_unread,
@@ -93,6 +97,7 @@ struct Wire {
     table: String,
     shape: String,
     version: u64,
+    table_id: String,
     projection: Vec<usize>,
     row_id: bool,
     row_ids_unread: bool,

@@ -45,6 +45,7 @@ fn ticket(predicate: Predicate) -> ScanTicket {
     ScanTicket {
         table: TableReference::new("lake", "sales", "größe / 100%", &Schema::empty()),
         version: u64::MAX,
+        table_id: "0b9a-größe".to_owned(),
         request: ScanRequest { projection: vec![0, 2, 300], row_id: true, predicate },
         part: ReadPart { units: vec![unit(0), unit(u32::MAX)] },
         row_ids_unread: true,
@@ -56,7 +57,7 @@ fn comes_back_as_it_was() {
     let sent = ticket(predicate());
     let read = ScanTicket::decode(&sent.encode()).unwrap();
     assert_eq!(read.table, sent.table);
-    assert_eq!(read.version, sent.version);
+    assert_eq!((read.version, read.table_id), (sent.version, sent.table_id));
     assert_eq!(read.request.projection, sent.request.projection);
     assert_eq!((read.request.row_id, read.row_ids_unread), (true, true));
     assert_eq!(read.request.predicate, sent.request.predicate);
@@ -109,20 +110,21 @@ fn refuses_what_it_never_gave_out() {
         let error = refused(&|ticket| ticket.request.projection = projection.clone());
         assert_eq!(error, "malformed ticket: its columns are not in ascending order");
     }
-    for predicate in [
-        Predicate::In { column: column(), values: vec![], negated: true },
-        Predicate::IsNull { column: vec![], negated: true },
-        Predicate::StartsWith { column: column(), prefix: String::new(), negated: false },
-        (0..100).fold(Predicate::Unknown, |inner, _| Predicate::And(vec![inner])),
+    for (predicate, reason) in [
+        (Predicate::In { column: column(), values: vec![], negated: true }, "a list is empty"),
+        (Predicate::IsNull { column: vec![], negated: true }, "a column has no name"),
+        (Predicate::StartsWith { column: column(), prefix: String::new(), negated: false }, "a prefix is empty"),
+        ((0..100).fold(Predicate::Unknown, |inner, _| Predicate::And(vec![inner])), "depth"),
     ] {
         let error = refused(&|ticket| ticket.request.predicate = predicate.clone());
-        assert!(error.starts_with("malformed ticket predicate: "), "{error}");
+        assert!(error.starts_with("malformed ticket predicate: ") && error.contains(reason), "{error}");
     }
     let mut layout = ticket(Predicate::Unknown).encode();
     layout[1] = LAYOUT + 1;
     let error = ScanTicket::decode(&layout).unwrap_err().to_string();
-    assert_eq!(error, "malformed ticket: its layout is 2 instead of 1");
-    assert!(ScanTicket::decode(&vec![0; TICKET_BYTES_MAX + 1]).is_err());
+    assert_eq!(error, "malformed ticket: its layout is 3 instead of 2");
+    let error = ScanTicket::decode(&vec![0; TICKET_BYTES_MAX + 1]).unwrap_err().to_string();
+    assert_eq!(error, "malformed ticket: it is longer than 4194304 bytes");
     assert!(ScanTicket::decode(b"").is_err());
 }
 

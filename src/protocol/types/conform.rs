@@ -4,20 +4,17 @@ use std::sync::Arc;
 
 use arrow::{
     array::{
-        Array, ArrayRef, AsArray, GenericListArray, GenericListViewArray, ListArray, MapArray, OffsetSizeTrait,
-        RecordBatch, RecordBatchOptions, StructArray,
+        Array, ArrayRef, AsArray, BooleanArray, FixedSizeListArray, GenericListArray, GenericListViewArray, ListArray,
+        MapArray, OffsetSizeTrait, RecordBatch, RecordBatchOptions, StructArray,
     },
-    buffer::OffsetBuffer,
-    compute::cast,
-    datatypes::{
-        BinaryViewType, ByteViewType, DataType, Decimal128Type, Field, FieldRef, Fields, SchemaRef, StringViewType,
-        TimestampMicrosecondType,
-    },
+    buffer::{NullBuffer, OffsetBuffer},
+    compute::{cast, nullif},
+    datatypes::{DataType, Decimal128Type, Field, FieldRef, Fields, SchemaRef, TimeUnit, TimestampMicrosecondType},
     error::ArrowError,
 };
 
-use super::{canonical::canonical_field, duckdb};
-use crate::engine::{Error, Result};
+use super::{canonical::canonical_field, duckdb, values};
+use crate::engine::{Error, Extension, Result};
 
 /// The most elements that a list view may spread out to in one batch: views may overlap, so that a short batch could
 /// ask for any amount of memory. DuckDB's batches hold 2048 rows and its own views do not overlap.
@@ -55,8 +52,8 @@ impl Conform {
     /// Brings one batch over. Values are copied only where their layout differs.
     ///
     /// # Errors
-    /// `InvalidArgument` for a batch that is not of the stream's schema, a NULL in a NOT NULL column, a decimal beyond
-    /// its precision, and text or lists beyond 2 GiB in one column.
+    /// `InvalidArgument` for a batch that is not of the stream's schema, a NULL where the target has none, a decimal
+    /// beyond its precision, and text or lists beyond 2 GiB in one column.
     pub fn apply(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         if batch.num_columns() != self.source.fields().len() {
             let reason = "a batch does not have the columns of its stream's schema";
@@ -82,31 +79,54 @@ fn check_column(source: &Field, target: &Field) -> Result<()> {
         return Err(Error::InvalidArgument(format!("column {sent:?} was sent where the table has {wanted:?}")));
     }
     let canonical = canonical_field(source, &[])?;
-    if same_type(canonical.data_type(), target.data_type()) {
+    if fits(&canonical, target) {
         return Ok(());
     }
-    let [sent, wanted] = [canonical.data_type(), target.data_type()].map(duckdb::type_name);
+    let [sent, wanted] = [&canonical, target].map(duckdb::type_name);
     let name = source.name();
     Err(Error::InvalidArgument(format!("column {name:?} was sent as {sent} and is {wanted} in the table")))
 }
 
-/// Equal but for nested nullability and the names inside lists and maps.
-fn same_type(left: &DataType, right: &DataType) -> bool {
-    match (left, right) {
-        (DataType::List(left), DataType::List(right)) => same_type(left.data_type(), right.data_type()),
-        (DataType::Map(left, _), DataType::Map(right, _)) => match (left.data_type(), right.data_type()) {
-            (DataType::Struct(left), DataType::Struct(right)) => same_fields(left, right, |_, _| true),
-            _ => false,
-        },
-        (DataType::Struct(left), DataType::Struct(right)) => same_fields(left, right, |a, b| a.name() == b.name()),
-        _ => left == right,
+/// Whether the target takes what the source holds, which is canonical: the same type but for nested nullability and
+/// the names inside lists and maps, or the plain type in which DuckDB sends an extension.
+fn fits(source: &Field, target: &Field) -> bool {
+    match (Extension::of(source), Extension::of(target)) {
+        (None, None) => fits_type(source.data_type(), target.data_type()),
+        (None, Some(extension)) => is_lossy_form(source.data_type(), extension),
+        (source, target) => source == target,
     }
 }
 
-fn same_fields(left: &Fields, right: &Fields, also: impl Fn(&Field, &Field) -> bool) -> bool {
-    let same =
-        |(left, right): (&FieldRef, &FieldRef)| also(left, right) && same_type(left.data_type(), right.data_type());
-    left.len() == right.len() && left.iter().zip(right).all(same)
+fn fits_type(source: &DataType, target: &DataType) -> bool {
+    match (source, target) {
+        (DataType::List(source), DataType::List(target)) => fits(source, target),
+        (DataType::FixedSizeList(source, length), DataType::FixedSizeList(target, wanted)) => {
+            length == wanted && fits(source, target)
+        }
+        (DataType::Map(source, _), DataType::Map(target, _)) => match (source.data_type(), target.data_type()) {
+            (DataType::Struct(source), DataType::Struct(target)) => fit(source, target, |_, _| true),
+            _ => false,
+        },
+        (DataType::Struct(source), DataType::Struct(target)) => fit(source, target, |a, b| a.name() == b.name()),
+        _ => source == target,
+    }
+}
+
+fn fit(source: &Fields, target: &Fields, also: impl Fn(&Field, &Field) -> bool) -> bool {
+    let one = |(source, target): (&FieldRef, &FieldRef)| also(source, target) && fits(source, target);
+    source.len() == target.len() && source.iter().zip(target).all(one)
+}
+
+/// What DuckDB sends for an extension without `arrow_lossless_conversion`.
+fn is_lossy_form(data_type: &DataType, extension: Extension) -> bool {
+    *data_type
+        == match extension {
+            Extension::Json | Extension::Uuid => DataType::Utf8,
+            Extension::HugeInt | Extension::UHugeInt => DataType::Decimal128(38, 0),
+            Extension::TimeTz => DataType::Time64(TimeUnit::Microsecond),
+            Extension::Bit => DataType::Binary,
+            Extension::BigNum => return false,
+        }
 }
 
 fn conform_column(array: &ArrayRef, source: &Field, target: &Field) -> Result<ArrayRef> {
@@ -115,10 +135,7 @@ fn conform_column(array: &ArrayRef, source: &Field, target: &Field) -> Result<Ar
         let reason = format!("column {name:?} does not have the type its stream's schema gives it");
         return Err(Error::InvalidArgument(reason));
     }
-    if !target.is_nullable() && array.logical_null_count() > 0 {
-        return Err(Error::InvalidArgument(format!("column {name:?} is NOT NULL and a NULL was sent")));
-    }
-    convert(array, target.data_type()).map_err(|error| match error {
+    convert(array, target).map_err(|error| match error {
         ArrowError::InvalidArgumentError(reason) | ArrowError::ComputeError(reason) => {
             Error::InvalidArgument(format!("column {name:?}: {reason}"))
         }
@@ -126,29 +143,38 @@ fn conform_column(array: &ArrayRef, source: &Field, target: &Field) -> Result<Ar
     })
 }
 
-/// Both types have passed [`same_type`].
-fn convert(array: &ArrayRef, target: &DataType) -> Result<ArrayRef, ArrowError> {
-    match (array.data_type(), target) {
-        (DataType::Decimal128(..) | DataType::Decimal64(..) | DataType::Decimal32(..), DataType::Decimal128(..)) => {
-            decimal(array, target)
-        }
-        (DataType::Timestamp(..), DataType::Timestamp(_, zone)) => {
+/// Both types have passed [`fits`].
+fn convert(array: &ArrayRef, target: &Field) -> Result<ArrayRef, ArrowError> {
+    if let Some(extension) = Extension::of(target) {
+        return values::extension(array, extension);
+    }
+    match (array.data_type(), target.data_type()) {
+        (
+            DataType::Decimal128(..) | DataType::Decimal64(..) | DataType::Decimal32(..),
+            target @ DataType::Decimal128(..),
+        ) => decimal(array, target),
+        (DataType::Timestamp(TimeUnit::Microsecond, _), DataType::Timestamp(_, zone)) => {
             let values = array.as_primitive::<TimestampMicrosecondType>().clone();
             Ok(Arc::new(values.with_timezone_opt(zone.clone())))
         }
-        (DataType::Utf8View, _) => view::<StringViewType>(array, target),
-        (DataType::BinaryView, _) => view::<BinaryViewType>(array, target),
+        (DataType::Time64(unit), _) => values::times(array, *unit),
+        (DataType::Interval(_), _) => values::intervals(array),
+        (DataType::Dictionary(..), _) => values::dictionary(array),
         (DataType::List(_), DataType::List(element)) => list(array.as_list::<i32>(), element),
         (DataType::LargeList(_), DataType::List(element)) => list(array.as_list::<i64>(), element),
         (DataType::ListView(_), DataType::List(_)) => list_view(array.as_list_view::<i32>(), target),
         (DataType::LargeListView(_), DataType::List(_)) => list_view(array.as_list_view::<i64>(), target),
+        (DataType::FixedSizeList(..), DataType::FixedSizeList(element, _)) => {
+            fixed_size_list(array.as_fixed_size_list(), element)
+        }
         (DataType::Map(..), DataType::Map(entries, _)) => map(array.as_map(), entries),
         (DataType::Struct(_), DataType::Struct(fields)) => {
             Ok(Arc::new(structure(array.as_struct(), fields)?) as ArrayRef)
         }
+        (_, target @ (DataType::Utf8 | DataType::Binary)) => values::variable(array, target),
         (source, target) if source == target => Ok(Arc::clone(array)),
-        // BOOLEAN in bytes; text and binaries with 64-bit offsets, which refuse what does not fit.
-        _ => cast(array, target),
+        // BOOLEAN in bytes.
+        (_, target) => cast(array, target),
     }
 }
 
@@ -161,18 +187,9 @@ fn decimal(array: &ArrayRef, target: &DataType) -> Result<ArrayRef, ArrowError> 
     Ok(array)
 }
 
-/// The builder behind the cast panics beyond 2 GiB; views may overlap, so few bytes can claim as much.
-fn view<T: ByteViewType>(array: &ArrayRef, target: &DataType) -> Result<ArrayRef, ArrowError> {
-    let bytes: usize = array.as_byte_view::<T>().lengths().map(|length| length as usize).sum();
-    match i32::try_from(bytes) {
-        Ok(_) => cast(array, target),
-        Err(_) => Err(ArrowError::ComputeError(format!("{bytes} bytes in one batch are more than 2 GiB"))),
-    }
-}
-
 fn list<O: OffsetSizeTrait>(array: &GenericListArray<O>, element: &FieldRef) -> Result<ArrayRef, ArrowError> {
     let offsets = narrow(array.offsets())?;
-    let values = convert(array.values(), element.data_type())?;
+    let values = convert(array.values(), element)?;
     Ok(Arc::new(ListArray::try_new(Arc::clone(element), offsets, values, array.nulls().cloned())?))
 }
 
@@ -183,7 +200,7 @@ fn narrow<O: OffsetSizeTrait>(offsets: &OffsetBuffer<O>) -> Result<OffsetBuffer<
     Ok(OffsetBuffer::new(offsets.iter().map(|offset| offset.as_usize() as i32).collect()))
 }
 
-fn list_view<O: OffsetSizeTrait>(array: &GenericListViewArray<O>, target: &DataType) -> Result<ArrayRef, ArrowError> {
+fn list_view<O: OffsetSizeTrait>(array: &GenericListViewArray<O>, target: &Field) -> Result<ArrayRef, ArrowError> {
     let elements = array.sizes().iter().fold(0, |sum: usize, size| sum.saturating_add(size.as_usize()));
     if elements > LIST_VIEW_ELEMENTS_MAX {
         let reason = format!("{elements} list elements in one batch are more than {LIST_VIEW_ELEMENTS_MAX}");
@@ -191,6 +208,13 @@ fn list_view<O: OffsetSizeTrait>(array: &GenericListViewArray<O>, target: &DataT
     }
     let element = Arc::new(Field::new("element", array.value_type(), true));
     convert(&cast(array, &DataType::List(element))?, target)
+}
+
+fn fixed_size_list(array: &FixedSizeListArray, element: &FieldRef) -> Result<ArrayRef, ArrowError> {
+    let (length, nulls) = (array.value_length(), array.nulls());
+    let below = nulls.map(|nulls| nulls.expand(length as usize));
+    let values = convert(&masked(array.values(), below.as_ref())?, element)?;
+    Ok(Arc::new(FixedSizeListArray::try_new(Arc::clone(element), length, values, nulls.cloned())?))
 }
 
 fn map(array: &MapArray, entries: &FieldRef) -> Result<ArrayRef, ArrowError> {
@@ -203,7 +227,15 @@ fn map(array: &MapArray, entries: &FieldRef) -> Result<ArrayRef, ArrowError> {
 }
 
 fn structure(array: &StructArray, fields: &Fields) -> Result<StructArray, ArrowError> {
-    let columns = array.columns().iter().zip(fields).map(|(column, field)| convert(column, field.data_type()));
-    let columns = columns.collect::<Result<_, _>>()?;
+    let convert = |(column, field): (&ArrayRef, &FieldRef)| convert(&masked(column, array.nulls())?, field);
+    let columns = array.columns().iter().zip(fields).map(convert).collect::<Result<_, _>>()?;
     StructArray::try_new_with_length(fields.clone(), columns, array.nulls().cloned(), array.len())
+}
+
+/// What lies below a NULL may be anything, and is not looked at.
+fn masked(values: &ArrayRef, parents: Option<&NullBuffer>) -> Result<ArrayRef, ArrowError> {
+    match parents {
+        Some(parents) if parents.null_count() > 0 => nullif(values, &BooleanArray::new(!parents.inner(), None)),
+        _ => Ok(Arc::clone(values)),
+    }
 }

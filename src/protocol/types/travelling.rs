@@ -29,7 +29,7 @@ pub fn travelling_field(field: &FieldRef) -> FieldRef {
 }
 
 /// The values of such a column.
-pub(super) fn travelling_column(column: &ArrayRef) -> ArrayRef {
+pub fn travelling_column(column: &ArrayRef) -> ArrayRef {
     match column.data_type() {
         DataType::Decimal128(precision @ DIGITS_MIN..=DIGITS_MAX, scale) => {
             let wide = column.as_primitive::<Decimal128Type>();

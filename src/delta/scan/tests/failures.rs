@@ -19,7 +19,12 @@ fn rows(count: i64) -> RecordBatch {
 }
 
 fn names_file(error: &Error, file: usize) -> bool {
-    matches!(error, Error::Internal { context, .. } if context.contains(&format!("part-{file:05}.parquet")))
+    let path = format!("part-{file:05}.parquet");
+    match error {
+        Error::Internal { context, .. } => context.contains(&path),
+        Error::FailedPrecondition(text) => text.contains(&path) && text.contains("is gone"),
+        _ => false,
+    }
 }
 
 #[tokio::test]
@@ -27,10 +32,16 @@ async fn units_and_columns_that_do_not_exist_are_refused_at_once() {
     let mut fixture = Fixture::of(&rows(1));
     fixture.write(&rows(1), WriterProperties::new());
     let request = fixture.all(Predicate::Unknown);
-    for (file, slice, slices) in [(1, 0, 1), (u32::MAX, 0, 1), (0, 0, 0), (0, 1, 1), (0, 5, 4)] {
+    for (file, slice, slices, why) in [
+        (1, 0, 1, "there is no file 1; version 7 has 1"),
+        (u32::MAX, 0, 1, "there is no file 4294967295"),
+        (0, 0, 0, "there is no slice 0 of 0"),
+        (0, 1, 1, "there is no slice 1 of 1"),
+        (0, 5, 4, "there is no slice 5 of 4"),
+    ] {
         let part = ReadPart { units: vec![ReadUnit { file, slice, slices }] };
         let refused = read(fixture.source(), &request, &part).err().unwrap();
-        assert!(matches!(refused, Error::InvalidArgument(_)), "{file} {slice} {slices}: {refused}");
+        assert!(matches!(&refused, Error::InvalidArgument(text) if text.starts_with(why)), "{why}: {refused}");
     }
     let request = ScanRequest { projection: vec![2], ..request };
     let refused = read(fixture.source(), &request, &ReadPart::default()).err().unwrap();
@@ -50,6 +61,7 @@ async fn absent_and_foreign_files_are_named() {
             let unit = ReadUnit { file, slice: 0, slices: 1 };
             let error = fixture.rows(&fixture.all(Predicate::Unknown), &[unit]).await.unwrap_err();
             assert!(names_file(&error, file as usize), "{error}");
+            assert_eq!(matches!(error, Error::FailedPrecondition(_)), file == 0, "{error}");
         }
     }
 }

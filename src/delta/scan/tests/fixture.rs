@@ -43,6 +43,7 @@ impl Fixture {
         let logical: SchemaRef = Arc::new(logical);
         let schema = TableSchema {
             physical: Arc::clone(&logical),
+            stored: Arc::clone(&logical),
             logical,
             partition_columns: vec![],
             mapping: ColumnMapping::None,
@@ -83,6 +84,7 @@ impl Fixture {
         std::fs::write(self.directory.path().join(path.as_ref()), bytes).unwrap();
         self.files.push(Arc::new(DataFile {
             path,
+            log_path: None,
             size_bytes: bytes.len() as u64,
             partition_values: BTreeMap::new(),
             stats_json: None,

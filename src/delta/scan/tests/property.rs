@@ -182,6 +182,7 @@ fn the_log_rules_out_no_wanted_row() {
         let predicate = predicate(&mut random, about, 1, false);
         let file = DataFile {
             path: Path::from("f"),
+            log_path: None,
             size_bytes: 1,
             partition_values: BTreeMap::new(),
             stats_json: Some(stats_json(&rows, random.one_in(2)).into()),

@@ -8,7 +8,7 @@ use arrow::{
         StringArray, StructArray, TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray,
         UInt32Array,
     },
-    buffer::OffsetBuffer,
+    buffer::{NullBuffer, OffsetBuffer},
     datatypes::{DataType, Field, Fields, Int32Type, Int64Type, Schema, TimeUnit, TimestampMicrosecondType},
 };
 use parquet::{
@@ -401,4 +401,24 @@ async fn odd_characters_in_paths_are_taken_as_they_are() {
         Arc::make_mut(&mut fixture.files[0]).path = path;
         assert_eq!(fixture_rows(&fixture).await, rows, "remote: {remote}");
     }
+}
+
+/// Inside of lists, a reader leaves out the NULLs of a struct that has none of its own, though not those below it.
+#[tokio::test]
+async fn structs_that_are_never_null_may_lie_in_those_that_are() {
+    let inner = Fields::from(vec![Field::new("x", DataType::Utf8, false), field("y", DataType::Int32)]);
+    let outer = Fields::from(vec![Field::new("inner", DataType::Struct(inner.clone()), false)]);
+    let nulls = Some(NullBuffer::from(vec![true, false, true]));
+    let innermost = StructArray::new(inner, vec![texts(&["a", "b", "c"]), ints([1, 2, 3])], None);
+    let structs = StructArray::new(outer.clone(), vec![Arc::new(innermost)], nulls);
+    let element = Arc::new(field("element", DataType::Struct(outer)));
+    let lists = ListArray::new(element, OffsetBuffer::from_lengths([2, 1]), Arc::new(structs), None);
+    let batch = batch(vec![("l", Arc::new(lists))]);
+    let mut fixture = Fixture::of(&batch);
+    fixture.write(&batch, default());
+    let read = fixture.scan(&fixture.all(Predicate::Unknown)).await.unwrap();
+    let found = read.column(0).as_list::<i32>().values();
+    assert!(found.is_valid(0) && found.is_null(1) && found.is_valid(2));
+    let texts = found.as_struct().column(0).as_struct().column(0).as_string::<i32>();
+    assert_eq!((texts.value(0), texts.value(2)), ("a", "c"));
 }

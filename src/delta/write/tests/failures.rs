@@ -165,7 +165,7 @@ async fn a_null_in_a_not_null_column_is_refused_by_name() {
             }
             Some(name) => {
                 let error = outcome.unwrap_err();
-                let want = format!("column \"{name}\" is NOT NULL");
+                let want = format!("column '{name}' of table 't' is NOT NULL");
                 assert!(
                     matches!(&error, Error::InvalidArgument(text) if text.contains(&want)),
                     "{error} is not {want}"

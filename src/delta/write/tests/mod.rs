@@ -32,7 +32,10 @@ use tempfile::TempDir;
 
 use super::{AppendTarget, CommitAdds, Limits, StatsColumns, append::DeltaAppend};
 use crate::{
-    delta::schema::{ColumnMapping, TableSchema},
+    delta::{
+        rules::Rules,
+        schema::{ColumnMapping, TableSchema},
+    },
     engine::{
         Append, ColumnNotes, ColumnStatistics, CommitOutcome, Error, ReadPart, ReadPlan, ReadStream, Result,
         ScanRequest, Snapshot,
@@ -47,6 +50,9 @@ struct FakeSnapshot(u64);
 impl Snapshot for FakeSnapshot {
     fn version(&self) -> u64 {
         self.0
+    }
+    fn table_id(&self) -> &str {
+        "fake"
     }
     fn schema(&self) -> SchemaRef {
         Arc::new(Schema::empty())
@@ -125,8 +131,8 @@ impl Fixture {
     fn new(fields: Vec<Field>, partition_columns: &[&str]) -> Self {
         let schema = Arc::new(Schema::new(fields));
         let partition_columns = partition_columns.iter().map(|name| schema.index_of(name).unwrap()).collect();
-        let (logical, physical) = (Arc::clone(&schema), schema);
-        let table = TableSchema { logical, physical, partition_columns, mapping: ColumnMapping::None };
+        let (logical, stored, physical) = (Arc::clone(&schema), Arc::clone(&schema), schema);
+        let table = TableSchema { logical, stored, physical, partition_columns, mapping: ColumnMapping::None };
         Self {
             root: tempfile::tempdir().unwrap(),
             schema: Arc::new(table),
@@ -144,6 +150,7 @@ impl Fixture {
             store: self.store.clone().unwrap_or_else(|| Arc::new(local)),
             local_root: self.store.is_none().then(|| self.root.path().to_owned()),
             schema: Arc::clone(&self.schema),
+            rules: Rules::not_null("t", &self.schema.logical),
             stats_columns: self.stats_columns.clone(),
             base: Arc::new(FakeSnapshot(0)),
             commit: Box::new(FakeCommit { verdict: self.verdict, seen: Arc::clone(&self.seen) }),

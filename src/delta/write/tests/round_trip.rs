@@ -130,7 +130,8 @@ async fn column_mapping_writes_physical_names_and_ids() {
     ]);
     let mut table = Fixture::new(vec![field("x", DataType::Int64)], &[]);
     table.schema = Arc::new(TableSchema {
-        logical: Arc::new(logical),
+        logical: Arc::new(logical.clone()),
+        stored: Arc::new(logical),
         physical: Arc::new(physical),
         partition_columns: vec![0],
         mapping: ColumnMapping::Name,

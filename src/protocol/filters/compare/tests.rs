@@ -3,7 +3,7 @@
 
 use std::cmp::Ordering;
 
-use super::*;
+use super::{super::constant::Unit, *};
 
 const OPS: [CompareOp; 6] = [
     CompareOp::Equal,
@@ -78,7 +78,7 @@ fn check(kind: Kind, compared_as: Kind, values: &[Scalar], cast: impl Fn(&Scalar
             assert_eq!(keeps(&predicate, None), relation == Relation::Distinct { not: false }, "{relation:?}");
         }
     }
-    if kind != Kind::Timestamp {
+    if !matches!(kind, Kind::Timestamp(_)) {
         check_lists(kind, compared_as, values, cast, constants);
     }
 }
@@ -120,16 +120,36 @@ fn unscaled(value: &Scalar) -> i128 {
     }
 }
 
-const TINYINT: Kind = Kind::Integer { bits: 8 };
+const MICROS: Kind = Kind::Timestamp(Unit::Microsecond);
+const TINYINT: Kind = Kind::Integer { bits: 8, signed: true };
 
 #[test]
 fn integers_as_wider_integers_and_decimals() {
     let values = integers(-128..=127);
-    check(TINYINT, Kind::Integer { bits: 32 }, &values, Scalar::clone, &integers(-131..=131));
+    check(TINYINT, Kind::Integer { bits: 32, signed: true }, &values, Scalar::clone, &integers(-131..=131));
     let extremes = [i128::MIN, i128::MIN + 1, i128::MAX].map(Scalar::Integer);
-    check(TINYINT, Kind::Integer { bits: 128 }, &values, Scalar::clone, &extremes);
+    check(TINYINT, Kind::Integer { bits: 128, signed: true }, &values, Scalar::clone, &extremes);
     let tenfold = |value: &Scalar| Scalar::Decimal { unscaled: unscaled(value) * 10, scale: 1 };
     check(TINYINT, Kind::Decimal { width: 5, scale: 1 }, &values, tenfold, &decimals(-1310..=1310, 1));
+}
+
+#[test]
+fn unsigned_integers() {
+    const UTINYINT: Kind = Kind::Integer { bits: 8, signed: false };
+    let values = integers(0..=255);
+    let real = |value: &Scalar| Scalar::Float(unscaled(value) as f64);
+    let tenfold = |value: &Scalar| Scalar::Decimal { unscaled: unscaled(value) * 10, scale: 1 };
+    for signed in [true, false] {
+        check(UTINYINT, Kind::Integer { bits: 16, signed }, &values, Scalar::clone, &integers(-3..=258));
+    }
+    check(UTINYINT, Kind::Decimal { width: 5, scale: 1 }, &values, tenfold, &decimals(-20..=2580, 1));
+    let constants: Vec<_> = (-4..=520).map(|half| Scalar::Float(f64::from(half) / 2.0)).collect();
+    check(UTINYINT, Kind::Double, &values, real, &constants);
+    let widest = Kind::Integer { bits: 64, signed: false };
+    let extremes: Vec<_> = [0, 1, u64::MAX.into()].map(Scalar::Integer).into();
+    let around = [-1, 0, 1, i128::from(u64::MAX) - 1, u64::MAX.into(), i128::from(u64::MAX) + 1, i128::MAX];
+    let huge = Kind::Integer { bits: 128, signed: true };
+    check(widest, huge, &extremes, Scalar::clone, &around.map(Scalar::Integer));
 }
 
 #[test]
@@ -201,29 +221,58 @@ fn instants() -> Vec<Scalar> {
 
 #[test]
 fn dates_as_timestamps_and_timestamps_as_dates() {
-    check(Kind::Date, Kind::Timestamp, &days(), midnight, &instants());
+    check(Kind::Date, MICROS, &days(), midnight, &instants());
     let values = [instants(), vec![Scalar::Timestamp(i64::MAX), Scalar::Timestamp(-i64::MAX)]].concat();
     let finite: Vec<_> =
         days().into_iter().filter(|day| !matches!(day, Scalar::Date(d) if d.abs() == i32::MAX)).collect();
-    check(Kind::Timestamp, Kind::Date, &values, day, &finite);
+    check(MICROS, Kind::Date, &values, day, &finite);
+}
+
+#[test]
+fn coarser_timestamps_as_finer_ones() {
+    let seconds: Vec<_> = (-3..=3).map(|second| Scalar::Timestamp(second * 1_000_000)).collect();
+    let near: Vec<_> = (-3..=3).flat_map(|s| [-1, 0, 1].map(|near| Scalar::Timestamp(s * 1_000_000 + near))).collect();
+    for finer in [Unit::Millisecond, Unit::Microsecond] {
+        check(Kind::Timestamp(Unit::Second), Kind::Timestamp(finer), &seconds, Scalar::clone, &near);
+    }
+    let nanos = |value: &Scalar| match value {
+        Scalar::Timestamp(micros) => Scalar::Integer(i128::from(*micros) * 1_000),
+        other => panic!("{other:?}"),
+    };
+    let values: Vec<_> = (-3..=3).map(Scalar::Timestamp).collect();
+    check(MICROS, Kind::TimestampNs, &values, nanos, &integers(-4_100..=4_100));
+    let values = [days_of_seconds(), vec![Scalar::Timestamp(i64::MAX), Scalar::Timestamp(-i64::MAX)]].concat();
+    let finite: Vec<_> = [-2, -1, 0, 1, 2].map(Scalar::Date).into();
+    check(Kind::Timestamp(Unit::Second), Kind::Date, &values, day, &finite);
+}
+
+fn days_of_seconds() -> Vec<Scalar> {
+    (-2..=2).flat_map(|day| [-1, 0, 1].map(|s| Scalar::Timestamp(day * DAY_MICROS + s * 1_000_000))).collect()
 }
 
 #[test]
 fn infinite_days_and_session_dependent_casts_are_left_to_duckdb() {
     let op = Relation::Op(CompareOp::Less);
     for (kind, compared_as, value) in [
-        (Kind::Date, Kind::Timestamp, Scalar::Timestamp(i64::MAX)),
-        (Kind::Date, Kind::Timestamp, Scalar::Timestamp(-i64::MAX)),
-        (Kind::Timestamp, Kind::Date, Scalar::Date(i32::MAX)),
-        (Kind::Timestamp, Kind::Date, Scalar::Date(200_000_000)),
+        (Kind::Date, MICROS, Scalar::Timestamp(i64::MAX)),
+        (Kind::Date, MICROS, Scalar::Timestamp(-i64::MAX)),
+        (MICROS, Kind::Date, Scalar::Date(i32::MAX)),
+        (MICROS, Kind::Date, Scalar::Date(200_000_000)),
         (Kind::Date, Kind::TimestampTz, Scalar::Timestamp(0)),
-        (Kind::TimestampTz, Kind::Timestamp, Scalar::Timestamp(0)),
+        (Kind::TimestampTz, MICROS, Scalar::Timestamp(0)),
         (Kind::TimestampTz, Kind::Date, Scalar::Date(0)),
-        (Kind::Integer { bits: 64 }, Kind::Double, Scalar::Float(1.5)),
-        (Kind::Integer { bits: 32 }, Kind::Float, Scalar::Float(1.5)),
-        (Kind::Integer { bits: 32 }, TINYINT, Scalar::Integer(1)),
+        (Kind::Integer { bits: 64, signed: true }, Kind::Double, Scalar::Float(1.5)),
+        (Kind::Integer { bits: 32, signed: true }, Kind::Float, Scalar::Float(1.5)),
+        (Kind::Integer { bits: 32, signed: true }, TINYINT, Scalar::Integer(1)),
         (Kind::Double, Kind::Float, Scalar::Float(1.5)),
         (TINYINT, Kind::Double, Scalar::Float(f64::NAN)),
+        (TINYINT, Kind::Integer { bits: 64, signed: false }, Scalar::Integer(1)),
+        (MICROS, Kind::TimestampNs, Scalar::Integer(i64::MAX.into())),
+        (MICROS, Kind::TimestampNs, Scalar::Integer(-i128::from(i64::MAX))),
+        (MICROS, Kind::Timestamp(Unit::Second), Scalar::Timestamp(0)),
+        (Kind::TimestampNs, MICROS, Scalar::Timestamp(0)),
+        (Kind::TimestampNs, Kind::Date, Scalar::Date(0)),
+        (Kind::TimeNs, Kind::Time, Scalar::Integer(0)),
     ] {
         let constant = Side::Constant { kind: compared_as, value: Some(value) };
         assert_eq!(compare(column(kind, compared_as), op, constant), None, "{kind:?} as {compared_as:?}");

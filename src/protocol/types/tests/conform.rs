@@ -2,7 +2,10 @@ use arrow::{
     array::*,
     buffer::{NullBuffer, OffsetBuffer, ScalarBuffer},
     compute::cast,
-    datatypes::{Int32Type, Int64Type, SchemaRef},
+    datatypes::{
+        Int32Type, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, SchemaRef, Time64MicrosecondType,
+        TimestampNanosecondType, UInt8Type, UInt64Type,
+    },
 };
 
 use super::*;
@@ -24,17 +27,29 @@ fn recorded_rows_conform_to_their_table() {
 }
 
 #[test]
-fn recorded_types_conform_where_delta_has_them() {
+fn recorded_types_conform() {
     let batch = recorded_batch("197-DoExchange-insert.01.client.pb", "197-DoExchange-insert.03.client.pb");
-    let kept: Vec<usize> = vec![6, 7, 8, 9, 10, 11, 15];
-    let batch = batch.project(&kept).unwrap();
     let target = Arc::new(canonical_schema(&batch.schema()).unwrap());
     let rows = conform(&batch, &target).unwrap();
-    assert!(rows.column(5).as_boolean().value(0));
-    let entry = rows.column(2).as_map().value(0);
+    assert_eq!(rows.schema(), target);
+    assert_eq!(rows.column(0).as_primitive::<UInt8Type>().value(0), 1);
+    assert_eq!(rows.column(1).as_fixed_size_binary().value(0), 2_i128.to_le_bytes());
+    assert_eq!(rows.column(2).as_fixed_size_binary().value(0)[6] >> 4, 4, "a random UUID says so");
+    assert_eq!(rows.column(3).as_primitive::<Time64MicrosecondType>().value(0), 36_000_000_000);
+    let days = IntervalMonthDayNano::new(0, 3, 0);
+    assert_eq!(rows.column(4).as_primitive::<IntervalMonthDayNanoType>().value(0), days);
+    assert_eq!(rows.column(5).as_binary::<i32>().value(0), [5, 0b1111_1101], "five bits of padding and 101");
+    assert_eq!(rows.column(7).as_binary::<i32>().value(0), b"ab");
+    let entry = rows.column(8).as_map().value(0);
     assert_eq!(entry.column(0).as_string::<i32>().value(0), "k");
     assert_eq!(entry.column(1).as_primitive::<Int32Type>().value(0), 1);
-    assert_eq!(rows.column(1).as_binary::<i32>().value(0), b"ab");
+    assert!(rows.column(11).as_boolean().value(0));
+    assert_eq!(rows.column(12).as_primitive::<UInt64Type>().value(0), 5);
+    assert_eq!(rows.column(13).as_primitive::<TimestampNanosecondType>().value(0), 1_577_836_800_123_456_789);
+    assert_eq!(rows.column(14).as_string::<i32>().value(0), r#"{"a":1}"#);
+    assert_eq!(rows.column(15).as_string::<i32>().value(0), "x");
+    let array = rows.column(16).as_fixed_size_list().value(0);
+    assert_eq!(array.as_primitive::<Int32Type>().values(), &[1, 2, 3]);
 }
 
 /// Text, lists of text, lists of lists and structs of text: what DuckDB sends in several forms.
@@ -192,8 +207,8 @@ fn batches_that_are_not_the_tables_are_refused() {
     assert_eq!(swapped, r#"column "tags" was sent where the table has "id""#);
     let other_type = sent(vec![id(), nullable("tags", DataType::new_list(DataType::Int32, true))]);
     assert_eq!(other_type, r#"column "tags" was sent as INTEGER[] and is VARCHAR[] in the table"#);
-    let unsupported = sent(vec![nullable("id", DataType::UInt64), nullable("tags", list_type("l"))]);
-    assert!(unsupported.contains("UBIGINT"), "{unsupported}");
+    let unsupported = sent(vec![nullable("id", DataType::Null), nullable("tags", list_type("l"))]);
+    assert!(unsupported.contains("NULL"), "{unsupported}");
 }
 
 #[test]
@@ -205,7 +220,7 @@ fn a_null_in_a_not_null_column_is_refused() {
     };
     assert_eq!(conform(&batch(vec![Some(1)]), &target).unwrap().num_rows(), 1);
     let error = conform(&batch(vec![Some(1), None]), &target).unwrap_err();
-    assert_eq!(error.to_string(), r#"column "id" is NOT NULL and a NULL was sent"#);
+    assert!(error.to_string().contains("'id'"), "{error}");
 }
 
 #[test]

@@ -2,7 +2,10 @@
 
 mod canonical;
 mod conform;
+mod property;
+mod recorded;
 mod scan;
+mod values;
 
 use std::sync::Arc;
 

@@ -1,0 +1,58 @@
+//! Defaults whose value is that of the moment: now, today, a new UUID. They are no constants and no conditions, so that
+//! expressions do not know them; DuckDB evaluates them.
+
+use arrow::datatypes::{DataType, Field};
+
+use crate::{
+    engine::{Error, Extension, Result},
+    expression::Dialect,
+};
+
+/// What is taken at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Moment {
+    Timestamp,
+    Date,
+    Uuid,
+}
+
+impl Moment {
+    /// The moment that a default names; case and empty parentheses do not count.
+    pub(super) fn of(sql: &str, dialect: Dialect) -> Option<Self> {
+        let name = sql.trim().trim_end_matches("()").trim_end().to_ascii_lowercase();
+        Some(match (name.as_str(), dialect) {
+            ("now" | "current_timestamp", _) => Self::Timestamp,
+            ("get_current_timestamp" | "transaction_timestamp", Dialect::DuckDb) => Self::Timestamp,
+            ("current_date", _) | ("today", Dialect::DuckDb) | ("curdate", Dialect::Spark) => Self::Date,
+            ("uuid", _) | ("gen_random_uuid", Dialect::DuckDb) => Self::Uuid,
+            _ => return None,
+        })
+    }
+
+    /// It in a dialect, as a column's default.
+    ///
+    /// # Errors
+    /// `Unsupported` for a column of another type: the dialects cast differently.
+    pub(super) fn to_sql(self, dialect: Dialect, column: &Field) -> Result<String> {
+        let fits = match self {
+            Self::Timestamp => matches!(column.data_type(), DataType::Timestamp(..)),
+            Self::Date => column.data_type() == &DataType::Date32,
+            Self::Uuid => {
+                Extension::of(column).map_or(column.data_type() == &DataType::Utf8, |of| of == Extension::Uuid)
+            }
+        };
+        let sql = match (self, dialect) {
+            (Self::Timestamp, Dialect::DuckDb) => "now()",
+            (Self::Timestamp, Dialect::Spark) => "current_timestamp()",
+            (Self::Date, Dialect::DuckDb) => "current_date",
+            (Self::Date, Dialect::Spark) => "current_date()",
+            (Self::Uuid, _) => "uuid()",
+        };
+        let (name, data_type) = (column.name(), column.data_type());
+        if fits {
+            Ok(sql.to_owned())
+        } else {
+            Err(Error::Unsupported(format!("{sql} is no {data_type}, as {name} is")))
+        }
+    }
+}
