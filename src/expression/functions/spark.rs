@@ -50,7 +50,7 @@ static DATE_DIFF: Function = Function {
 /// Sunday is 1.
 static DAY_OF_WEEK: Function = function("dayofweek", |call| {
     let day = call.number::<Date32Type>(0);
-    Ok(call.numbers::<Int32Type>(|row| day(row).map(|day| (day + 4).rem_euclid(7) + 1)))
+    Ok(call.numbers::<Int32Type>(|row| day(row).map(|day| (day.rem_euclid(7) + 4) % 7 + 1)))
 });
 
 pub(super) fn overloads(name: &str) -> Option<Vec<Overload>> {
