@@ -156,7 +156,11 @@ async fn actions_and_methods_that_are_not_offered() {
         assert_refused(exchange.read_schema().await, Code::Unimplemented, &named);
     }
     let mut exchange = client.exchange(&lake.table, "upsert", false).await;
-    assert_refused(exchange.read_schema().await, Code::InvalidArgument, &["\"upsert\" is none of insert, update"]);
+    assert_refused(
+        exchange.read_schema().await,
+        Code::InvalidArgument,
+        &["operation \"upsert\" is none of insert, update"],
+    );
     lake.assert_unharmed().await;
 }
 
@@ -353,7 +357,11 @@ async fn writes_to_tables_of_other_writers() {
     for (protocol, properties, why) in [
         (writer(3), check, "because of the CHECK constraint 'positive' (odd(x) > 0)"),
         (writer(8), json!({}), "needs Delta writer version 8; versions up to 7 are offered"),
-        (feature("icebergCompatV1"), iceberg, "uses the table feature 'icebergCompatV1', which is not offered"),
+        (
+            feature("icebergCompatV1"),
+            iceberg,
+            "table 'foreign' uses the table feature 'icebergCompatV1', which is not offered for writing",
+        ),
     ] {
         refuses_insert(&mut lake, protocol, &plain, properties, why).await;
     }

@@ -51,6 +51,15 @@ fn types_that_delta_cannot_keep_are_refused_by_column_and_type() {
     }
 }
 
+/// By both names, of the extension and of what it is kept as.
+#[test]
+fn an_extension_of_others_is_refused_by_its_name() {
+    let odd = [("ARROW:extension:name".to_owned(), "odd.type".to_owned())].into();
+    let field = Field::new("o", DataType::FixedSizeBinary(3), true).with_metadata(odd);
+    let expected = "column 'o' has type odd.type kept as FixedSizeBinary(3), which a Delta table cannot keep exactly";
+    assert_eq!(refusal(vec![field], &[]).to_string(), expected);
+}
+
 #[test]
 fn names_that_delta_cannot_tell_apart_are_refused() {
     assert_eq!(
@@ -66,8 +75,15 @@ fn names_that_delta_cannot_tell_apart_are_refused() {
 #[test]
 fn partitioning_needs_plain_columns_and_one_left_over() {
     let columns = || vec![long("a"), long("b"), Field::new("l", list_of(DataType::Int64), true)];
-    for partition_columns in [&["nowhere"][..], &["l"], &["a", "a"]] {
-        assert!(matches!(refusal(columns(), partition_columns), Error::InvalidArgument(_)), "{partition_columns:?}");
+    for (partition_columns, expected) in [
+        (&["nowhere"][..], "partition column 'nowhere' is not a column of the table"),
+        (&["l"], "partition column 'l' has type BIGINT[]; only types without elements or fields can partition a table"),
+        (&["a", "a"], "partition column 'a' is named twice"),
+    ] {
+        match refusal(columns(), partition_columns) {
+            Error::InvalidArgument(text) => assert_eq!(text, expected),
+            other => panic!("{other:?}"),
+        }
     }
     assert!(matches!(refusal(vec![long("a")], &["a"]), Error::InvalidArgument(_)));
     assert!(NewSchema::try_new(&schema(columns()), &["b".to_owned(), "a".to_owned()]).is_ok());
@@ -111,6 +127,9 @@ fn nesting_has_a_bound() {
         let fields = vec![Field::new("a", deep(NESTING_LEVELS_MAX), true)];
         assert!(NewSchema::try_new(&schema(fields), &[]).is_ok());
         let error = refusal(vec![Field::new("a", deep(NESTING_LEVELS_MAX + 1), true)], &[]);
-        assert!(error.to_string().contains("nests deeper than 24 levels"), "{error}");
+        assert!(
+            error.to_string().ends_with("nests deeper than 24 levels, which is the most that is offered"),
+            "{error}"
+        );
     }
 }

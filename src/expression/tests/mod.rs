@@ -9,6 +9,7 @@ mod render;
 mod seam;
 mod soup;
 mod spark;
+mod wording;
 
 use arrow::{
     array::{Array, ArrayRef, AsArray, RecordBatch},

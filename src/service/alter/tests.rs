@@ -214,3 +214,15 @@ async fn what_others_made_is_not_taken_for_ones_own() {
     let again = fixture.say("first", &add("id")).await.expect_err("there still is");
     assert!(matches!(again, Failure::Engine(Error::AlreadyExists(_))), "{again:?}");
 }
+
+/// Said again, `USING id + 1` would add once more.
+#[tokio::test]
+async fn new_values_of_the_same_type_are_not_made_twice() {
+    let fixture = Fixture::new();
+    fixture.create().await;
+    let change = TableChange::ChangeType { column: long("id"), using: "(id + 1)".to_owned() };
+    let refused = fixture.say_twice("change", alter_request("t", change)).await.expect_err("it may have been made");
+    let expected = "this statement broke off before and may have given column \"id\" its type; look at the table, and \
+                    say it again if not";
+    assert!(matches!(&refused, Failure::Engine(Error::FailedPrecondition(text)) if text == expected), "{refused:?}");
+}

@@ -13,7 +13,7 @@ use deltalake_core::kernel::Add;
 use futures::TryStreamExt;
 use serde_json::Value;
 
-use super::alter;
+use super::{Rows, alter, plan, rewrite};
 use crate::{
     delta::{DeltaFormat, fixtures::Lake, snapshot::DeltaSnapshot, table::DeltaTable},
     engine::{Alteration, CommitOutcome, Error, Predicate, Result, ScanRequest, Snapshot, TableFormat, TableSpec},

@@ -79,7 +79,8 @@ async fn partition_columns_get_new_values() {
     assert!(values.contains(&"1 %"));
     let nested = DataType::Struct(vec![long("a")].into());
     let error = refused(&table, retype("id", nested, "{'a': 1}")).await;
-    assert!(matches!(&error, Error::InvalidArgument(_)), "{error}");
+    let expected = "column 'id' cannot get a nested type: table 't' is partitioned by it";
+    assert!(matches!(&error, Error::InvalidArgument(text) if text == expected), "{error}");
 }
 
 #[tokio::test]
@@ -153,6 +154,35 @@ async fn append_only_tables_are_not_rewritten() {
     lake.write("t", 1, &[crate::delta::fixtures::add("f", 1)]);
     let error = refused(&lake.table("t"), retype("x", DataType::Utf8, "CAST(x AS VARCHAR)")).await;
     assert!(matches!(&error, Error::FailedPrecondition(text) if text.contains("append-only")), "{error}");
+}
+
+#[tokio::test]
+async fn clustered_tables_are_not_rewritten() {
+    let lake = Lake::new();
+    let fields = json!([crate::delta::fixtures::field("x", json!("long"))]);
+    let protocol = crate::delta::fixtures::features(&[], &["domainMetadata", "clustering"]);
+    lake.write("t", 0, &[protocol, crate::delta::fixtures::metadata(&fields, &json!({}))]);
+    let error = refused(&lake.table("t"), retype("x", DataType::Utf8, "CAST(x AS VARCHAR)")).await;
+    let expected = "table 't' uses the table feature 'clustering', with which rewriting rows is not offered";
+    assert!(matches!(&error, Error::Unsupported(text) if text == expected), "{error}");
+}
+
+/// What was rewritten is the version before, and another has come between.
+#[tokio::test]
+async fn rows_that_changed_meanwhile_are_not_overwritten() {
+    let lake = Lake::new();
+    let table = people(&lake).await;
+    let before = newest(&table).await;
+    let plan = plan::plan(&before, &retype("id", DataType::Utf8, "CAST(id AS VARCHAR)")).unwrap().unwrap();
+    let Rows::Become(conversion) = &plan.rows else { panic!("other rows") };
+    insert(&lake.table("t"), &[(4, None)]).await;
+    match rewrite(&before, &plan, conversion).await.unwrap() {
+        CommitOutcome::Conflict { reason } => {
+            assert_eq!(reason, "rows of table 't' changed after version 2 (now at 3)");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(rows(&newest(&table).await).await, ["1 a", "2 NULL", "3 c", "4 NULL"]);
 }
 
 #[tokio::test]

@@ -62,6 +62,8 @@ fn refuses_what_makes_no_sense_by_name() {
         assert!(decode(action, &golden(number)).contains(reason), "{action}: {}", decode(action, &golden(number)));
     }
     assert!(decode("set_default", b"\x90").contains("set_default request"));
+    let nothing = b"\x84\xa7catalog\xa1c\xa6schema\xa1s\xa4name\xa1t\xabcolumn_path\x90";
+    assert!(decode("remove_field", nothing).ends_with("remove_field request: column_path is empty"));
     let two = arrow::datatypes::Schema::new(vec![text("a"), text("b")]);
     let schema = crate::protocol::ipc::encode_schema(&two);
     let mut body = b"\x84\xa7catalog\xa1c\xa6schema\xa1s\xa4name\xa1t\xadcolumn_schema\xc5".to_vec();

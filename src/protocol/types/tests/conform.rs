@@ -190,7 +190,7 @@ fn views_that_claim_more_than_memory_are_refused() {
     for _ in 0..2_100 {
         text.try_append_view(block, 0, 1 << 20).unwrap();
     }
-    assert!(refused(Arc::new(text.finish())).contains("more than 2 GiB"));
+    assert!(refused(Arc::new(text.finish())).contains("bytes in one batch are more than 2 GiB"));
 }
 
 #[test]
