@@ -62,6 +62,17 @@ pub(super) fn cast(array: &ArrayRef, from: &Type, to: &Type, mode: Mode) -> Resu
     }
 }
 
+/// Whether values of a type have BIGNUMs in them.
+fn holds_bignum(ty: &Type) -> bool {
+    match ty {
+        Type::BigNum => true,
+        Type::List(element) | Type::Array(element, _) => holds_bignum(element),
+        Type::Map(key, value) => holds_bignum(key) || holds_bignum(value),
+        Type::Struct(fields) => fields.iter().any(|(_, ty)| holds_bignum(ty)),
+        _ => false,
+    }
+}
+
 /// Whether the values of one type can be cast to another.
 pub(super) fn offer(from: &Type, to: &Type) -> Offer {
     use Offer::{No, Partial, Total};
@@ -72,6 +83,7 @@ pub(super) fn offer(from: &Type, to: &Type) -> Offer {
         (Type::BigNum, _) | (_, Type::BigNum | Type::Null) => No,
         (Type::Varchar | Type::Json, Type::Varchar) => Total,
         (Type::Varchar, Type::Json) => Partial,
+        (_, Type::Varchar) if holds_bignum(from) => No,
         (_, Type::Varchar) => Total,
         (_, Type::Json) => No,
         (Type::Json, _) => No,

@@ -1,7 +1,12 @@
 //! What is not offered is refused by its name, and what is no expression is told from it.
 
+use arrow::datatypes::{Field, Schema};
+
 use super::{super::Dialect, rows};
-use crate::{engine::Error, expression::Expression};
+use crate::{
+    engine::{Error, Extension},
+    expression::Expression,
+};
 
 #[test]
 fn what_is_not_offered_is_named() {
@@ -45,6 +50,19 @@ fn what_is_not_offered_is_named() {
             Err(Error::Unsupported(text)) => assert_eq!(text, expected, "{sql}"),
             other => panic!("{sql}: {other:?}"),
         }
+    }
+}
+
+/// Their digits are not known here, however deep they lie.
+#[test]
+fn bignums_have_no_text() {
+    let element = Extension::BigNum.field("element", true);
+    for (field, named) in [
+        (Extension::BigNum.field("n", true), "a cast from BIGNUM to VARCHAR is not offered in expressions"),
+        (Field::new_list("n", element, true), "a cast from BIGNUM[] to VARCHAR is not offered in expressions"),
+    ] {
+        let refused = Expression::new("CAST(n AS VARCHAR)", Dialect::DuckDb, &Schema::new(vec![field]));
+        assert_eq!(refused.expect_err("refused").to_string(), named);
     }
 }
 
