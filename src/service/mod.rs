@@ -10,6 +10,7 @@ mod ddl;
 mod exchange;
 mod flight;
 mod frames;
+mod fresh_tables;
 mod limits;
 mod resolve;
 mod router;
@@ -27,7 +28,8 @@ use crate::{catalog::Catalog, config::Limits};
 use attempts::Attempts;
 use calls::Calls;
 use create_as::CreateAs;
-use transactions::{FreshTables, Transactions};
+use fresh_tables::FreshTables;
+use transactions::Transactions;
 
 /// What every call shares.
 #[derive(Debug)]

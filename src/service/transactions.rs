@@ -21,7 +21,7 @@ const TRANSACTIONS_MAX: NonZeroUsize = NonZeroUsize::new(100_000).expect("not ze
 /// Snapshots held ready; a transaction whose snapshot is gone from here has its version opened again.
 const SNAPSHOTS_MAX: NonZeroUsize = NonZeroUsize::new(1_024).expect("not zero");
 
-/// Sessions whose last transaction and last CREATE TABLE are remembered.
+/// Sessions whose last transaction is remembered.
 const SESSIONS_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
 
 /// A table by its catalog, schema and name.
@@ -262,44 +262,6 @@ fn expired(id: &str) -> Error {
         "transaction {id} is not known to this server (it restarted, or too many others came since); \
          ROLLBACK and begin again"
     ))
-}
-
-/// Which table a client session has just made.
-///
-/// CREATE TABLE AS reaches the server as CREATE TABLE and then an insert, in one DuckDB transaction. If that insert
-/// fails, the statement must leave no table. The create does not name its transaction, but every new transaction
-/// is announced, so a table is fresh from its creation to its session's next transaction.
-#[derive(Debug)]
-pub(super) struct FreshTables(Mutex<LruCache<String, TableName>>);
-
-impl FreshTables {
-    pub(super) fn new() -> Self {
-        Self(Mutex::new(LruCache::new(SESSIONS_MAX)))
-    }
-
-    /// `session` has just made `table`.
-    pub(super) fn made(&self, session: &str, table: TableName) {
-        self.lock().put(session.to_owned(), table);
-    }
-
-    /// `session` begins another transaction.
-    pub(super) fn settled(&self, session: &str) {
-        self.lock().pop(session);
-    }
-
-    /// Whether `session` made `table` in the transaction it is in; answers so once.
-    pub(super) fn take(&self, session: &str, table: &TableName) -> bool {
-        let mut tables = self.lock();
-        let fresh = tables.peek(session) == Some(table);
-        if fresh {
-            tables.pop(session);
-        }
-        fresh
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, LruCache<String, TableName>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 #[cfg(test)]

@@ -8,19 +8,6 @@ fn table(name: &str) -> TableName {
 }
 
 #[test]
-fn a_table_is_fresh_for_its_session_until_the_next_transaction() {
-    let fresh = FreshTables::new();
-    fresh.made("a", table("t"));
-    assert!(!fresh.take("b", &table("t")), "another session's");
-    assert!(!fresh.take("a", &table("u")), "another table");
-    assert!(fresh.take("a", &table("t")));
-    assert!(!fresh.take("a", &table("t")), "once");
-    fresh.made("a", table("t"));
-    fresh.settled("a");
-    assert!(!fresh.take("a", &table("t")), "a later transaction");
-}
-
-#[test]
 fn a_transaction_nobody_began_is_refused() {
     let transactions = Transactions::new();
     let error = transactions.pinned("nope", &table("t")).err().expect("refused");
