@@ -72,7 +72,7 @@ fn check(seed: u64, conditions: usize) {
     for file in 0..FILES {
         run(&mut session, &format!("INSERT INTO lake.s.t SELECT * EXCLUDE (file) FROM own WHERE file = {file}"));
     }
-    let mut failed_alike = 0;
+    let mut refused = 0;
     for _ in 0..conditions {
         let condition = condition(&mut random, &columns, 2);
         let mut ask = |table: &str| {
@@ -80,11 +80,12 @@ fn check(seed: u64, conditions: usize) {
         };
         match (ask("own"), ask("lake.s.t")) {
             (Ok(own), Ok(lake)) => assert_eq!(lake, own, "seed {seed}: {condition}"),
-            (Err(_), Err(_)) => failed_alike += 1,
+            // No condition at all; what was decided without asking it may hide that.
+            (Err(_), _) => refused += 1,
             (own, lake) => panic!("seed {seed}: {condition}\nDuckDB's own: {own:?}\nthe lake's: {lake:?}"),
         }
     }
-    assert!(failed_alike * 5 < conditions, "{failed_alike} of {conditions} conditions were none");
+    assert!(refused * 5 < conditions, "{refused} of {conditions} conditions were none");
 }
 
 /// A query of all rows, with the file each is meant for.
