@@ -187,18 +187,23 @@ pub(super) fn table_info(catalog: &str, schema: &str, table: &str, snapshot: &dy
     if can_be_told(&columns) {
         columns.metadata.insert(CAN_PRODUCE_STATISTICS.to_owned(), "1".to_owned());
     }
-    let (notes, comment) = (snapshot.notes(), snapshot.description());
-    let comment = comment.as_deref();
-    let info = TableInfo { catalog, schema, table, columns: &columns, notes: &notes, comment, rows: None };
-    info.to_flight_info().encode_to_vec()
+    told((catalog, schema, table), &columns, snapshot, None)
 }
 
 /// A table at another version. There are no statistics: `column_statistics` does not say which version they are
 /// wanted of.
 fn past_table_info(table_ref: &TableReference, snapshot: &dyn Snapshot, rows: Option<u64>) -> Vec<u8> {
     let TableReference { catalog, schema, table, .. } = table_ref;
-    let (columns, notes, comment) = (client_columns(&snapshot.schema()), snapshot.notes(), snapshot.description());
-    let comment = comment.as_deref();
-    let info = TableInfo { catalog, schema, table, columns: &columns, notes: &notes, comment, rows };
+    told((catalog, schema, table), &client_columns(&snapshot.schema()), snapshot, rows)
+}
+
+fn told(
+    (catalog, schema, table): (&str, &str, &str),
+    columns: &Schema,
+    snapshot: &dyn Snapshot,
+    rows: Option<u64>,
+) -> Vec<u8> {
+    let (notes, comment) = (snapshot.notes(), snapshot.description());
+    let info = TableInfo { catalog, schema, table, columns, notes: &notes, comment: comment.as_deref(), rows };
     info.to_flight_info().encode_to_vec()
 }

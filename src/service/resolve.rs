@@ -47,9 +47,7 @@ impl Airport {
     /// The descriptor says which columns the client believes in: if these are not the table's, the client would
     /// write the wrong ones, and it is refused.
     pub(super) async fn resolve(&self, context: &CallContext, table_ref: &TableReference) -> Answer<Resolved> {
-        let (name, table) = self.table(table_ref).await?;
-        let transaction = context.transaction_id.as_deref();
-        let snapshot = self.transactions.snapshot(transaction, &name, table.as_ref()).await?;
+        let (name, snapshot) = self.pinned(context, table_ref).await?;
         let columns = known_columns(&name, snapshot.as_ref(), table_ref)?;
         match snapshot.schema().fields().get(columns.fields().len()..) {
             Some([]) => Ok(Resolved { name, snapshot }),
@@ -67,12 +65,7 @@ impl Airport {
         at: AtClause,
     ) -> Answer<Readable> {
         let (name, snapshot) = match at {
-            AtClause::Absent => {
-                let (name, table) = self.table(table_ref).await?;
-                let transaction = context.transaction_id.as_deref();
-                let snapshot = self.transactions.snapshot(transaction, &name, table.as_ref()).await?;
-                (name, snapshot)
-            }
+            AtClause::Absent => self.pinned(context, table_ref).await?,
             at => self.travel(table_ref, at).await?,
         };
         Ok(Readable { columns: known_columns(&name, snapshot.as_ref(), table_ref)?, snapshot })
@@ -109,6 +102,18 @@ impl Airport {
             AtClause::Timestamp(time_us) => table.snapshot_as_of(time_us).await?,
             AtClause::Version(_) | AtClause::Absent => newest,
         };
+        Ok((name, snapshot))
+    }
+
+    /// The table a descriptor names, at the version the call's transaction sees.
+    async fn pinned(
+        &self,
+        context: &CallContext,
+        table_ref: &TableReference,
+    ) -> Answer<(TableName, Arc<dyn Snapshot>)> {
+        let (name, table) = self.table(table_ref).await?;
+        let transaction = context.transaction_id.as_deref();
+        let snapshot = self.transactions.snapshot(transaction, &name, table.as_ref()).await?;
         Ok((name, snapshot))
     }
 

@@ -166,19 +166,10 @@ mod tests {
         between(Scalar::Integer(min), Scalar::Integer(max))
     }
 
-    const OPS: [CompareOp; 6] = [
-        CompareOp::Equal,
-        CompareOp::NotEqual,
-        CompareOp::Less,
-        CompareOp::LessOrEqual,
-        CompareOp::Greater,
-        CompareOp::GreaterOrEqual,
-    ];
-
     #[test]
     fn comparisons_against_an_interval() {
         let bounds = integers(10, 20);
-        let kept = |value| OPS.map(|op| leaf_may_match(&compare_with(op, Scalar::Integer(value)), &bounds));
+        let kept = |value| CompareOp::ALL.map(|op| leaf_may_match(&compare_with(op, Scalar::Integer(value)), &bounds));
         assert_eq!(kept(9), [false, true, false, false, true, true]);
         assert_eq!(kept(10), [true, true, false, true, true, true]);
         assert_eq!(kept(20), [true, true, true, true, false, true]);
@@ -189,7 +180,7 @@ mod tests {
 
     #[test]
     fn nothing_is_concluded_from_other_kinds_or_broken_bounds() {
-        for op in OPS {
+        for op in CompareOp::ALL {
             let predicate = compare_with(op, Scalar::Text("x".to_owned()));
             assert!(leaf_may_match(&predicate, &integers(1, 1)));
             assert!(leaf_may_match(&compare_with(op, Scalar::Integer(5)), &integers(9, 1)));
@@ -206,7 +197,7 @@ mod tests {
         assert!(leaf_may_match(&is_null(false), &with(Nulls::All)));
         assert!(!leaf_may_match(&is_null(true), &with(Nulls::All)));
         assert!(leaf_may_match(&is_null(false), &with(Nulls::Unknown)));
-        for op in OPS {
+        for op in CompareOp::ALL {
             assert!(!leaf_may_match(&compare_with(op, Scalar::Integer(1)), &ColumnBounds::all_null()));
         }
         assert_eq!(Nulls::of(Some(0), Some(0)), Nulls::All, "of no rows, none is other than NULL");
@@ -215,7 +206,7 @@ mod tests {
     #[test]
     fn hidden_nan_keeps_what_nan_satisfies() {
         let bounds = ColumnBounds { hidden_nan: true, ..between(Scalar::Float(1.0), Scalar::Float(1.0)) };
-        let kept = |value| OPS.map(|op| leaf_may_match(&compare_with(op, Scalar::Float(value)), &bounds));
+        let kept = |value| CompareOp::ALL.map(|op| leaf_may_match(&compare_with(op, Scalar::Float(value)), &bounds));
         assert_eq!(kept(0.0), [false, true, false, false, true, true]);
         assert_eq!(kept(1.0), [true, true, false, true, true, true]);
         assert_eq!(kept(2.0), [false, true, true, true, true, true]);

@@ -99,34 +99,31 @@ impl Part {
         let day = calendar::civil(days);
         let year = day.year;
         match self {
-            Self::Millennium => {
-                if year > 0 {
-                    (year - 1) / 1000 + 1
-                } else {
-                    year / 1000 - 1
-                }
-            }
-            Self::Century => {
-                if year > 0 {
-                    (year - 1) / 100 + 1
-                } else {
-                    year / 100 - 1
-                }
-            }
-            Self::Decade => year / 10,
             Self::Quarter => i64::from(day.month - 1) / 3 + 1,
             Self::Month => day.month.into(),
             Self::Day => day.day.into(),
             Self::DayOfYear => days - calendar::days(year, 1, 1).map_or(days, i64::from) + 1,
             Self::DayOfWeek => iso_day(days) % 7,
             Self::IsoDayOfWeek => iso_day(days),
-            Self::Era => i64::from(year > 0),
             Self::Week => iso_week(days).1,
             Self::IsoYear => iso_week(days).0,
             Self::YearWeek => {
                 let (year, week) = iso_week(days);
-                year * 100 + if year > 0 { week } else { -week }
+                year_week(year, week)
             }
+            _ => self.of_year(year),
+        }
+    }
+
+    /// Of a year; the year itself for what a year alone does not tell.
+    const fn of_year(self, year: i64) -> i64 {
+        match self {
+            Self::Millennium if year > 0 => (year - 1) / 1000 + 1,
+            Self::Millennium => year / 1000 - 1,
+            Self::Century if year > 0 => (year - 1) / 100 + 1,
+            Self::Century => year / 100 - 1,
+            Self::Decade => year / 10,
+            Self::Era => (year > 0) as i64,
             _ => year,
         }
     }
@@ -200,6 +197,11 @@ fn iso_week(days: i64) -> (i64, i64) {
     (year, (thursday - first) / 7 + 1)
 }
 
+/// Year and week in one number.
+const fn year_week(year: i64, week: i64) -> i64 {
+    year * 100 + if year > 0 { week } else { -week }
+}
+
 impl Part {
     /// Of a day, which may be one that no timestamp reaches.
     pub(super) fn of_days(self, days: i64) -> i64 {
@@ -219,31 +221,8 @@ impl Part {
             | Self::IsoDayOfWeek
             | Self::Week => self.of(near * MICROS_PER_DAY),
             Self::Year | Self::IsoYear => self.of(near * MICROS_PER_DAY) + cycles * 400,
-            _ => {
-                let year = Self::Year.of_days(days);
-                match self {
-                    Self::Millennium => {
-                        if year > 0 {
-                            (year - 1) / 1000 + 1
-                        } else {
-                            year / 1000 - 1
-                        }
-                    }
-                    Self::Century => {
-                        if year > 0 {
-                            (year - 1) / 100 + 1
-                        } else {
-                            year / 100 - 1
-                        }
-                    }
-                    Self::Decade => year / 10,
-                    Self::Era => i64::from(year > 0),
-                    _ => {
-                        let (year, week) = (Self::IsoYear.of_days(days), Self::Week.of_days(days));
-                        year * 100 + if year > 0 { week } else { -week }
-                    }
-                }
-            }
+            Self::YearWeek => year_week(Self::IsoYear.of_days(days), Self::Week.of_days(days)),
+            _ => self.of_year(Self::Year.of_days(days)),
         }
     }
 }

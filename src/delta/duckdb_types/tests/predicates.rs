@@ -21,15 +21,6 @@ use crate::{
     engine::{CompareOp, Extension, Predicate, Scalar, ScanRequest},
 };
 
-const OPS: [CompareOp; 6] = [
-    CompareOp::Equal,
-    CompareOp::NotEqual,
-    CompareOp::Less,
-    CompareOp::LessOrEqual,
-    CompareOp::Greater,
-    CompareOp::GreaterOrEqual,
-];
-
 /// A row's value as filters call it; `None` for kinds that no filter tells of.
 fn scalar(kind: Kind, array: &ArrayRef, row: usize) -> Option<Scalar> {
     let micros = |value: i64, each: i64| match value {
@@ -60,17 +51,6 @@ fn order(left: &Scalar, right: &Scalar) -> Ordering {
         (Scalar::Integer(a), Scalar::Integer(b)) => a.cmp(b),
         (Scalar::Timestamp(a), Scalar::Timestamp(b)) => a.cmp(b),
         other => panic!("{other:?}"),
-    }
-}
-
-fn holds(op: CompareOp, order: Ordering) -> bool {
-    match op {
-        CompareOp::Equal => order.is_eq(),
-        CompareOp::NotEqual => order.is_ne(),
-        CompareOp::Less => order.is_lt(),
-        CompareOp::LessOrEqual => order.is_le(),
-        CompareOp::Greater => order.is_gt(),
-        CompareOp::GreaterOrEqual => order.is_ge(),
     }
 }
 
@@ -111,7 +91,7 @@ async fn numbers_and_times_are_pruned_and_filtered_exactly() {
             for row in (0..all.num_rows()).step_by(3).filter(|row| column.is_valid(*row)) {
                 let value = scalar(kind, column, row).unwrap();
                 let other = scalar(kind, column, all.num_rows() - 1).unwrap();
-                for op in OPS {
+                for op in CompareOp::ALL {
                     let path = || vec!["c".to_owned()];
                     let compare = Predicate::Compare { column: path(), op, value: value.clone() };
                     let list = Predicate::In {
@@ -128,7 +108,7 @@ async fn numbers_and_times_are_pruned_and_filtered_exactly() {
                                     let is_in = order(&found, &value).is_eq() || order(&found, &other).is_eq();
                                     is_in != (op == CompareOp::NotEqual)
                                 }
-                                false => holds(op, order(&found, &value)),
+                                false => op.holds(order(&found, &value)),
                             })
                         };
                         let wanted = (0..all.num_rows()).filter(wanted).count();
@@ -178,7 +158,7 @@ async fn filters_on_texts_of_values_lose_no_row() {
             [Scalar::Integer(7), Scalar::Text("7".to_owned()), Scalar::Binary(vec![7; 16]), Scalar::Float(7.0)];
         let column = || vec!["c".to_owned()];
         for value in constants {
-            for op in OPS {
+            for op in CompareOp::ALL {
                 let predicate = Predicate::Compare { column: column(), op, value: value.clone() };
                 assert_eq!(all_rows(&snapshot, predicate).await.num_rows(), 40, "{kind} {op:?} {value:?}");
             }

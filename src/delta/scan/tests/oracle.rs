@@ -10,7 +10,7 @@ use arrow::{
     },
 };
 
-use crate::engine::{ColumnPath, CompareOp, Predicate, Scalar};
+use crate::engine::{ColumnPath, Predicate, Scalar};
 
 /// The indexes of the rows that satisfy the predicate.
 pub(super) fn satisfying(predicate: &Predicate, batch: &RecordBatch) -> Vec<u64> {
@@ -24,7 +24,7 @@ fn says(predicate: &Predicate, batch: &RecordBatch, row: usize) -> Option<bool> 
         Predicate::And(parts) => ranked(parts.iter().map(|part| rank(says(part, batch, row))).min().unwrap_or(2)),
         Predicate::Or(parts) => ranked(parts.iter().map(|part| rank(says(part, batch, row))).max().unwrap_or(0)),
         Predicate::IsNull { column, negated } => Some(field(batch, column, row).is_none() != *negated),
-        Predicate::Compare { column, op, value: right } => Some(holds(*op, order(&value(batch, column, row)?, right))),
+        Predicate::Compare { column, op, value: right } => Some(op.holds(order(&value(batch, column, row)?, right))),
         Predicate::In { column, values, negated } => {
             let left = value(batch, column, row)?;
             Some(values.iter().any(|right| order(&left, right).is_eq()) != *negated)
@@ -42,17 +42,6 @@ fn rank(said: Option<bool>) -> u8 {
 
 fn ranked(rank: u8) -> Option<bool> {
     (rank != 1).then_some(rank == 2)
-}
-
-fn holds(op: CompareOp, order: Ordering) -> bool {
-    match op {
-        CompareOp::Equal => order.is_eq(),
-        CompareOp::NotEqual => order.is_ne(),
-        CompareOp::Less => order.is_lt(),
-        CompareOp::LessOrEqual => order.is_le(),
-        CompareOp::Greater => order.is_gt(),
-        CompareOp::GreaterOrEqual => order.is_ge(),
-    }
 }
 
 /// DuckDB's order.

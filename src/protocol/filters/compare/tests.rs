@@ -5,26 +5,6 @@ use std::cmp::Ordering;
 
 use super::{super::constant::Unit, *};
 
-const OPS: [CompareOp; 6] = [
-    CompareOp::Equal,
-    CompareOp::NotEqual,
-    CompareOp::Less,
-    CompareOp::LessOrEqual,
-    CompareOp::Greater,
-    CompareOp::GreaterOrEqual,
-];
-
-fn holds(op: CompareOp, order: Ordering) -> bool {
-    match op {
-        CompareOp::Equal => order.is_eq(),
-        CompareOp::NotEqual => order.is_ne(),
-        CompareOp::Less => order.is_lt(),
-        CompareOp::LessOrEqual => order.is_le(),
-        CompareOp::Greater => order.is_gt(),
-        CompareOp::GreaterOrEqual => order.is_ge(),
-    }
-}
-
 /// DuckDB's order of values of one type: NaN is the greatest.
 fn order(left: &Scalar, right: &Scalar) -> Ordering {
     match (left, right) {
@@ -45,7 +25,7 @@ fn order(left: &Scalar, right: &Scalar) -> Ordering {
 /// Whether a row with this value (`None` is NULL) is kept.
 fn keeps(predicate: &Predicate, value: Option<&Scalar>) -> bool {
     match predicate {
-        Predicate::Compare { op, value: constant, .. } => value.is_some_and(|value| holds(*op, order(value, constant))),
+        Predicate::Compare { op, value: constant, .. } => value.is_some_and(|value| op.holds(order(value, constant))),
         Predicate::IsNull { negated, .. } => value.is_none() != *negated,
         Predicate::In { values, negated, .. } => {
             value.is_some_and(|value| values.iter().any(|other| order(value, other).is_eq()) != *negated)
@@ -64,13 +44,14 @@ fn column(kind: Kind, compared_as: Kind) -> Side {
 fn check(kind: Kind, compared_as: Kind, values: &[Scalar], cast: impl Fn(&Scalar) -> Scalar, constants: &[Scalar]) {
     for constant in constants {
         let side = || Side::Constant { kind: compared_as, value: Some(constant.clone()) };
-        let relations = OPS.map(Relation::Op).into_iter().chain([true, false].map(|not| Relation::Distinct { not }));
+        let relations =
+            CompareOp::ALL.map(Relation::Op).into_iter().chain([true, false].map(|not| Relation::Distinct { not }));
         for relation in relations {
             let predicate = compare(column(kind, compared_as), relation, side()).unwrap();
             for value in values {
                 let order = order(&cast(value), constant);
                 let expected = match relation {
-                    Relation::Op(op) => holds(op, order),
+                    Relation::Op(op) => op.holds(order),
                     Relation::Distinct { not } => order.is_eq() == not,
                 };
                 assert_eq!(keeps(&predicate, Some(value)), expected, "{value:?} {relation:?} {constant:?}");
