@@ -17,7 +17,7 @@ use super::{
     store::kernel_root,
     write::StatsColumns,
 };
-use crate::engine::{ColumnNotes, Error, Result};
+use crate::engine::{ChangeKind, ColumnNotes, Error, Result};
 
 /// Commits between checkpoints unless the table says otherwise (`delta.checkpointInterval`). Spark's default is
 /// 10, delta-rs's 100; checkpoints of many-file tables cost more than reading a hundred small commits.
@@ -79,6 +79,11 @@ impl Definition {
     pub(crate) fn check_append(&self, table: &str) -> Result<()> {
         features::check_append(table, &self.config)?;
         rules::check_defaults(table, &self.config, &self.schema.logical)
+    }
+
+    /// Refuses an UPDATE or DELETE that the table's features or properties forbid or make unsafe, by name.
+    pub(crate) fn check_change(&self, table: &str, kind: &ChangeKind) -> Result<()> {
+        features::check_change(table, &self.config, kind)
     }
 
     /// Refuses to write all rows again where the table's features forbid it or make it unsafe.

@@ -13,7 +13,7 @@ use delta_kernel::{
 };
 
 use super::{field_metadata::first_with, type_changes::check_type_changes};
-use crate::engine::{Error, Result};
+use crate::engine::{ChangeKind, Error, Result};
 
 /// The newest protocol there is: versions above it say nothing we could check.
 const READER_VERSION_MAX: i32 = 3;
@@ -57,6 +57,16 @@ pub(crate) fn check_alter(table: &str, config: &TableConfiguration) -> Result<()
         TableFeature::Unknown(name) if is_collations(name) => refuse_if(Some(true), table, feature),
         feature => check_append_feature(table, config, feature),
     })
+}
+
+/// Refuses an UPDATE or DELETE that the table's features or properties forbid or make unsafe, by name.
+pub(crate) fn check_change(table: &str, config: &TableConfiguration, _kind: &ChangeKind) -> Result<()> {
+    if config.table_properties().append_only == Some(true) {
+        return Err(Error::FailedPrecondition(format!(
+            "table '{table}' is append-only (delta.appendOnly), so that its rows cannot be changed"
+        )));
+    }
+    check_append(table, config)
 }
 
 /// Refuses to write all rows again where the table's features forbid it or make it unsafe.

@@ -12,10 +12,12 @@
 //! - `create`, `commit`, `commit_info`, `stamp`, `checkpoint`: what is written to logs.
 //! - `scan`: pruning, reading and deletion vectors.
 //! - `write`: encoding, statistics and appends.
+//! - `change`: rows updated and deleted.
 //! - `alter`: changes of a table's definition.
 
 mod actions;
 mod alter;
+mod change;
 mod checkpoint;
 mod commit;
 mod commit_info;

@@ -6,6 +6,7 @@ use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 
 use super::{
+    change,
     commit::AppendCommit,
     definition::Definition,
     index::FileIndex,
@@ -15,7 +16,8 @@ use super::{
     write::{self, AppendTarget},
 };
 use crate::engine::{
-    Append, ColumnNotes, ColumnStatistics, Error, ReadPart, ReadPlan, ReadStream, Result, ScanRequest, Snapshot,
+    Append, Change, ChangeRequest, ColumnNotes, ColumnStatistics, Error, ReadPart, ReadPlan, ReadStream, Result,
+    ScanRequest, Snapshot,
 };
 
 /// A version and the table it is one of. It stays whole however the table moves on.
@@ -41,6 +43,19 @@ impl DeltaSnapshot {
     /// The version, as the table's cache keeps it.
     pub(crate) fn state(&self) -> &Arc<Version> {
         &self.version
+    }
+
+    /// The version as scans need it.
+    pub(crate) async fn source(&self) -> Result<ScanSource> {
+        let store = self.table.store();
+        Ok(ScanSource {
+            store: store.objects().clone(),
+            table_root: store.location().clone(),
+            local_root: store.local_root().map(Into::into),
+            version: self.version.number(),
+            files: self.files().await?.files().clone(),
+            schema: self.definition().schema().clone(),
+        })
     }
 
     /// The live files, in the order of their ordinals; loaded once per version.
@@ -94,30 +109,22 @@ impl Snapshot for DeltaSnapshot {
     }
 
     async fn read(&self, request: &ScanRequest, part: &ReadPart) -> Result<ReadStream> {
-        let store = self.table.store();
-        let source = ScanSource {
-            store: store.objects().clone(),
-            table_root: store.location().clone(),
-            local_root: store.local_root().map(Into::into),
-            version: self.version.number(),
-            files: self.files().await?.files().clone(),
-            schema: self.definition().schema().clone(),
-        };
-        scan::read(source, request, part)
+        scan::read(self.source().await?, request, part)
     }
 
     async fn append(&self) -> Result<Box<dyn Append>> {
         let store = self.table.store();
         self.definition().check_append(store.name())?;
         write::begin_append(AppendTarget {
-            store: store.objects().clone(),
-            local_root: store.local_root().map(Into::into),
-            schema: self.definition().schema().clone(),
+            stage: self.table.stage_target(self.definition()),
             rules: self.definition().rules(store.name())?,
-            stats_columns: self.definition().stats_columns(),
             base: Arc::new(self.clone()),
             commit: Box::new(AppendCommit::new(self.clone())),
         })
+    }
+
+    async fn change(&self, request: &ChangeRequest) -> Result<Box<dyn Change>> {
+        change::begin(self.clone(), request).await
     }
 }
 

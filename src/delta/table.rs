@@ -17,11 +17,13 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::{
     actions::parse_commit,
     checkpoint::Background,
+    definition::Definition,
     history::{History, now_us},
     log::{CommitIdentity, Log},
     replay::{is_whole, no_version, replay},
     store::TableStore,
     version::Version,
+    write::StageTarget,
 };
 use crate::engine::{Error, Result};
 
@@ -73,6 +75,16 @@ impl DeltaTable {
 
     pub(crate) fn store(&self) -> &Arc<TableStore> {
         &self.store
+    }
+
+    /// Where the data files of a version of that definition go.
+    pub(crate) fn stage_target(&self, definition: &Definition) -> StageTarget {
+        StageTarget {
+            store: self.store.objects().clone(),
+            local_root: self.store.local_root().map(Into::into),
+            schema: definition.schema().clone(),
+            stats_columns: definition.stats_columns(),
+        }
     }
 
     pub(crate) fn log(&self) -> &Log {

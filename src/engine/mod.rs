@@ -24,4 +24,4 @@ pub use scan::{ReadBatch, ReadPart, ReadPlan, ReadStream, ReadUnit, ScanRequest}
 pub use statistics::ColumnStatistics;
 pub use table::{ColumnNotes, Snapshot, Table, TableFormat, TableSpec};
 pub use types::Extension;
-pub use write::{Append, CommitOutcome};
+pub use write::{Append, Change, ChangeKind, ChangeRequest, CommitOutcome};

@@ -6,7 +6,9 @@ use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use url::Url;
 
-use super::{Alteration, Append, ColumnStatistics, ReadPart, ReadPlan, ReadStream, Result, ScanRequest};
+use super::{
+    Alteration, Append, Change, ChangeRequest, ColumnStatistics, ReadPart, ReadPlan, ReadStream, Result, ScanRequest,
+};
 
 /// A table format: opens and makes tables at locations.
 #[async_trait]
@@ -128,4 +130,11 @@ pub trait Snapshot: Debug + Send + Sync + 'static {
     /// # Errors
     /// `Unsupported` if the table needs a writer feature that is not offered, by its name.
     async fn append(&self) -> Result<Box<dyn Append>>;
+
+    /// Begins an UPDATE or DELETE of rows of this snapshot.
+    ///
+    /// # Errors
+    /// `Unsupported` if the table needs something of such a write that is not offered, by its name;
+    /// `FailedPrecondition` if it is append-only; `InvalidArgument` if a column is not there, or set twice.
+    async fn change(&self, request: &ChangeRequest) -> Result<Box<dyn Change>>;
 }

@@ -67,12 +67,9 @@ pub(super) async fn rewrite(base: &DeltaSnapshot, plan: &Plan, conversion: &Conv
 fn target(base: &DeltaSnapshot, plan: &Plan) -> Result<AppendTarget> {
     let (store, schema) = (base.table().store(), plan.definition.schema());
     Ok(AppendTarget {
-        store: store.objects().clone(),
-        local_root: store.local_root().map(Into::into),
-        schema: schema.clone(),
+        stage: base.table().stage_target(&plan.definition),
         // Its other rules have been kept by the rows so far, or were made without looking at them.
         rules: Rules::not_null(store.name(), &schema.logical),
-        stats_columns: plan.definition.stats_columns(),
         base: Arc::new(base.clone()),
         commit: Box::new(replacement(base, plan)),
     })

@@ -2,6 +2,7 @@
 //!
 //! - [`plan()`]: files are pruned by the log's knowledge of them, and shared out.
 //! - [`read()`]: a part is read, unit after unit, on threads that may block.
+//! - [`RowFetcher`]: single rows by their places.
 //! - [`ColumnSummary`]: what the log knows of a column over all files.
 //! - `prune`, `order`, `simplify`, `filter`: predicates over bounds, and over rows. No I/O.
 //! - `file_bounds`, `parquet_bounds`, `text`, `raw_json`: where bounds come from.
@@ -19,6 +20,7 @@ mod constant;
 mod context;
 mod data_file;
 mod deletion;
+mod fetch;
 mod file_bounds;
 mod filter;
 mod footer;
@@ -48,7 +50,12 @@ use std::{path::PathBuf, sync::Arc};
 use object_store::ObjectStore;
 use url::Url;
 
-pub(crate) use self::{plan::plan, read::read, summary::ColumnSummary};
+pub(crate) use self::{
+    fetch::{RowFetcher, RowPlace},
+    plan::plan,
+    read::read,
+    summary::ColumnSummary,
+};
 use super::{file::DataFile, schema::TableSchema};
 
 /// One version of a table, as scans need it.

@@ -1,20 +1,20 @@
-//! Appends: rows in, durable Parquet files and their Add actions out.
+//! Writes: rows in, durable Parquet files and their Add actions out.
 //!
-//! The way of a row, each step on its own threads:
+//! The way of an appended row, each step on its own threads:
 //!
-//! 1. `append` on the caller's task: checks a batch against the schema (`batch`), gathers batches into chunks and
-//!    hands them over a bounded queue.
-//! 2. `encoder` on a thread of the append: splits chunks by partition (`partition`), decides which file and row
+//! 1. `append` on the caller's task: applies the table's rules. `stage`, still there: checks a batch against the schema
+//!    (`batch`), gathers batches into chunks and hands them over a bounded queue.
+//! 2. `encoder` on a thread of the stage: splits chunks by partition (`partition`), decides which file and row
 //!    group they go to (`file_writer`) and writes finished row groups out (`sink`, `staging`).
 //! 3. `row_group` on rayon's pool: encodes and compresses the columns of a row group side by side.
-//! 4. `append` again: every file is durable, the committer adds them to the log, and what did not make it into
+//! 4. `stage` and `append` again: every file is durable, the committer adds them to the log, and what did not make it into
 //!    a version is removed (`staging`).
 //!
 //! This module does not know the log: [`CommitAdds`] does.
 //!
 //! # Memory
 //!
-//! An append holds at most: the chunk being gathered, those in the queue and one in hand (each [`Limits::chunk_bytes`]
+//! A write holds at most: the chunk being gathered, those in the queue and one in hand (each [`Limits::chunk_bytes`]
 //! and one batch), [`Limits::encoding_bytes`] waiting for a free core, [`Limits::partition_bytes`] of rows that wait
 //! for others of their partition, and encoded row groups: of a table without partitions three, each of at most
 //! [`Limits::row_group_bytes`]; of one with partitions [`Limits::encoded_bytes`] together. An object store adds the
@@ -32,6 +32,7 @@ mod partition;
 mod row_group;
 mod rows;
 mod sink;
+mod stage;
 mod staging;
 mod stats;
 mod sync;
@@ -43,7 +44,8 @@ use limits::Limits;
 
 use crate::engine::{Append, Result};
 
-pub(crate) use target::{AppendTarget, CommitAdds, OutcomeUnknown, StatsColumns};
+pub(crate) use stage::{Stage, Staged, settle};
+pub(crate) use target::{AppendTarget, CommitAdds, OutcomeUnknown, StageTarget, StatsColumns};
 
 /// Begins an append: nothing is staged before the first rows come.
 ///

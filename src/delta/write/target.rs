@@ -1,4 +1,4 @@
-//! What an append is begun with: where the table lies, its shape, and who commits.
+//! What a write is begun with: where the table lies, its shape, and who commits.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -11,18 +11,25 @@ use crate::{
     engine::{CommitOutcome, Result, Snapshot},
 };
 
-/// The table an append goes to, as one of its versions describes it.
-pub(crate) struct AppendTarget {
+/// The table that data files are made for, as one of its versions describes it.
+#[derive(Debug)]
+pub(crate) struct StageTarget {
     /// Rooted at the table's root.
     pub(crate) store: Arc<dyn ObjectStore>,
     /// The table's root when it lies on a local disk: then files are written and synced without the store.
     pub(crate) local_root: Option<PathBuf>,
     /// The columns.
     pub(crate) schema: Arc<TableSchema>,
-    /// What the rows must satisfy.
-    pub(crate) rules: Rules,
     /// Which columns get statistics.
     pub(crate) stats_columns: StatsColumns,
+}
+
+/// What an append is begun with.
+pub(crate) struct AppendTarget {
+    /// Where its files go.
+    pub(crate) stage: StageTarget,
+    /// What the rows must satisfy.
+    pub(crate) rules: Rules,
     /// The version the append begins from; the answer of an append without rows.
     pub(crate) base: Arc<dyn Snapshot>,
     /// Adds the files to the log.

@@ -1,7 +1,10 @@
 use arrow::datatypes::{Schema, SchemaRef};
 
 use super::*;
-use crate::engine::{Alteration, Append, ColumnNotes, ColumnStatistics, ReadPart, ReadPlan, ReadStream, ScanRequest};
+use crate::engine::{
+    Alteration, Append, Change, ChangeRequest, ColumnNotes, ColumnStatistics, ReadPart, ReadPlan, ReadStream,
+    ScanRequest,
+};
 
 fn table(name: &str) -> TableName {
     TableName::new("lake", "s", name)
@@ -68,6 +71,10 @@ impl Snapshot for FakeSnapshot {
     async fn read(&self, _: &ScanRequest, _: &ReadPart) -> Result<ReadStream> {
         Err(fake())
     }
+    async fn change(&self, _: &ChangeRequest) -> Result<Box<dyn Change>> {
+        Err(Error::Unsupported("a fake".to_owned()))
+    }
+
     async fn append(&self) -> Result<Box<dyn Append>> {
         Err(fake())
     }

@@ -10,7 +10,7 @@ async fn tiny_batches_of_a_long_stream_are_encoded_within_the_budget() {
     table.limits.encoding_bytes = 1 << 20;
     table.limits.row_group_rows = 50_000;
     let mut append = table.begin();
-    let budget = Arc::clone(&append.budget);
+    let budget = Arc::clone(&append.stage.budget);
     let mut batches = 0;
     for start in (0..300_000i64).step_by(250) {
         let ids = Int64Array::from_iter_values(start..start + 250);

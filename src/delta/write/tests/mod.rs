@@ -30,15 +30,15 @@ use object_store::{ObjectStore, local::LocalFileSystem};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tempfile::TempDir;
 
-use super::{AppendTarget, CommitAdds, Limits, StatsColumns, append::DeltaAppend};
+use super::{AppendTarget, CommitAdds, Limits, StageTarget, StatsColumns, append::DeltaAppend};
 use crate::{
     delta::{
         rules::Rules,
         schema::{ColumnMapping, TableSchema},
     },
     engine::{
-        Append, ColumnNotes, ColumnStatistics, CommitOutcome, Error, ReadPart, ReadPlan, ReadStream, Result,
-        ScanRequest, Snapshot,
+        Append, Change, ChangeRequest, ColumnNotes, ColumnStatistics, CommitOutcome, Error, ReadPart, ReadPlan,
+        ReadStream, Result, ScanRequest, Snapshot,
     },
 };
 
@@ -76,6 +76,9 @@ impl Snapshot for FakeSnapshot {
         Err(Error::Unsupported("a fake".to_owned()))
     }
     async fn append(&self) -> Result<Box<dyn Append>> {
+        Err(Error::Unsupported("a fake".to_owned()))
+    }
+    async fn change(&self, _: &ChangeRequest) -> Result<Box<dyn Change>> {
         Err(Error::Unsupported("a fake".to_owned()))
     }
 }
@@ -146,12 +149,15 @@ impl Fixture {
 
     fn begin(&self) -> Box<DeltaAppend> {
         let local = LocalFileSystem::new_with_prefix(self.root.path()).unwrap();
-        let target = AppendTarget {
+        let stage = StageTarget {
             store: self.store.clone().unwrap_or_else(|| Arc::new(local)),
             local_root: self.store.is_none().then(|| self.root.path().to_owned()),
             schema: Arc::clone(&self.schema),
-            rules: Rules::not_null("t", &self.schema.logical),
             stats_columns: self.stats_columns.clone(),
+        };
+        let target = AppendTarget {
+            stage,
+            rules: Rules::not_null("t", &self.schema.logical),
             base: Arc::new(FakeSnapshot(0)),
             commit: Box::new(FakeCommit { verdict: self.verdict, seen: Arc::clone(&self.seen) }),
         };

@@ -1,0 +1,159 @@
+//! Rows updated and deleted: which rows, what becomes of them, and the one commit that makes it so.
+//!
+//! - `changed_rows`: row ids, checked, as positions in files.
+//! - `update`: new rows, made of what is set and what stays.
+//! - `feed`: the change data feed, where a table keeps one.
+//! - `vectors`: deletion vectors read, merged and written.
+//! - `rewrite`: what stays of changed files, where a table has no vectors.
+//! - `commit`: the commit, on top of whatever else was committed that did not touch the same rows.
+
+mod changed_rows;
+mod commit;
+mod feed;
+mod rewrite;
+mod update;
+mod vectors;
+
+use arrow::{
+    array::{ArrayRef, RecordBatch},
+    datatypes::DataType,
+};
+use async_trait::async_trait;
+use deltalake_core::kernel::Add;
+
+use self::{
+    changed_rows::ChangedRows,
+    commit::{ChangeSet, Means},
+    feed::{ChangeType, Feed},
+    update::NewRows,
+};
+use super::{
+    scan::{RowFetcher, RowPlace},
+    snapshot::DeltaSnapshot,
+    write::{Stage, Staged, settle},
+};
+use crate::engine::{Change, ChangeKind, ChangeRequest, CommitOutcome, Error, Result, RowId, Snapshot};
+
+/// Begins an UPDATE or DELETE of rows of a version.
+pub(crate) async fn begin(base: DeltaSnapshot, request: &ChangeRequest) -> Result<Box<dyn Change>> {
+    let table = base.table().store().name();
+    base.definition().check_change(table, &request.kind)?;
+    let means = Means::of(&base);
+    let feed = Feed::begin(&base)?;
+    let (old_rows, new_rows) = match &request.kind {
+        ChangeKind::Delete => {
+            let wanted = request.returning || feed.is_some();
+            let all = (0..base.schema().fields().len()).collect();
+            let fetcher = if wanted { Some(RowFetcher::new(base.source().await?, all)?) } else { None };
+            (fetcher, None)
+        }
+        ChangeKind::Update(columns) => (None, Some(NewRows::begin(&base, columns, feed.is_some()).await?)),
+    };
+    let changed = ChangedRows::new(&base).await?;
+    Ok(Box::new(DeltaChange { base, request: request.clone(), means, changed, old_rows, new_rows, feed }))
+}
+
+/// An UPDATE or DELETE of a Delta table.
+struct DeltaChange {
+    base: DeltaSnapshot,
+    request: ChangeRequest,
+    means: Means,
+    changed: ChangedRows,
+    /// Of a DELETE, if anybody wants to know what is deleted.
+    old_rows: Option<RowFetcher>,
+    /// Of an UPDATE.
+    new_rows: Option<NewRows>,
+    feed: Option<Feed>,
+}
+
+#[async_trait]
+impl Change for DeltaChange {
+    async fn write(&mut self, batch: RecordBatch) -> Result<Option<RecordBatch>> {
+        let (values, row_ids) = split(&batch)?;
+        let places = self.changed.take(&row_ids).await?;
+        let rows = match &self.request.kind {
+            ChangeKind::Delete => self.delete(&places).await?,
+            ChangeKind::Update(_) => self.update(values, places).await?,
+        };
+        Ok(if self.request.returning { rows } else { None })
+    }
+
+    async fn commit(self: Box<Self>) -> Result<CommitOutcome> {
+        // A task of its own: a caller that goes away must not leave a commit half decided.
+        let committing = tokio::spawn(self.into_version());
+        committing.await.map_err(|e| Error::internal("the commit did not come to an end", e))?
+    }
+
+    async fn abort(self: Box<Self>) {
+        if let Some(new_rows) = self.new_rows {
+            new_rows.abort().await;
+        }
+        if let Some(feed) = self.feed {
+            feed.abort().await;
+        }
+    }
+}
+
+impl DeltaChange {
+    async fn delete(&mut self, places: &[RowPlace]) -> Result<Option<RecordBatch>> {
+        let Some(old_rows) = &mut self.old_rows else { return Ok(None) };
+        let rows = old_rows.fetch(places).await?;
+        if let Some(feed) = &mut self.feed {
+            feed.write(&rows, ChangeType::Delete).await?;
+        }
+        Ok(Some(rows))
+    }
+
+    async fn update(&mut self, values: RecordBatch, places: Vec<RowPlace>) -> Result<Option<RecordBatch>> {
+        let Some(new_rows) = &mut self.new_rows else { return Ok(None) };
+        new_rows.write(values, places, self.request.returning, self.feed.as_mut()).await
+    }
+
+    async fn into_version(mut self) -> Result<CommitOutcome> {
+        let mut staged = Vec::new();
+        let mut stage = match self.new_rows.take() {
+            Some(new_rows) => Some(new_rows.finish(self.feed.as_mut()).await?),
+            None => None,
+        };
+        if self.changed.is_empty() {
+            return Ok(CommitOutcome::Committed(std::sync::Arc::new(self.base)));
+        }
+        if let Means::Rewrite = self.means {
+            let stage = match &mut stage {
+                Some(stage) => stage,
+                None => stage.insert(Stage::begin(self.base.table().stage_target(self.base.definition()))?),
+            };
+            rewrite::stage_survivors(&self.base, &self.changed, stage).await?;
+        }
+        let adds = match stage {
+            Some(stage) => finished(stage.finish().await?, &mut staged),
+            None => Vec::new(),
+        };
+        let changes = match self.feed.take() {
+            Some(feed) => finished(feed.finish().await?, &mut staged),
+            None => Vec::new(),
+        };
+        let set = ChangeSet { kind: self.request.kind, means: self.means, changed: self.changed, adds, changes };
+        settle(staged, commit::commit(self.base, set)).await
+    }
+}
+
+/// The Adds of staged files, which are kept until their commit is decided.
+fn finished(mut files: Staged, staged: &mut Vec<Staged>) -> Vec<Add> {
+    let adds = std::mem::take(&mut files.adds);
+    staged.push(files);
+    adds
+}
+
+/// What is set, and the row ids.
+fn split(batch: &RecordBatch) -> Result<(RecordBatch, ArrayRef)> {
+    let mut values = batch.clone();
+    let last = batch.num_columns().checked_sub(1);
+    let Some(last) = last.filter(|last| *batch.column(*last).data_type() == DataType::Struct(RowId::fields())) else {
+        return Err(Error::InvalidArgument("the last column of a change must hold the row ids".to_owned()));
+    };
+    Ok((
+        batch.project(&(0..last).collect::<Vec<_>>()).map_err(|e| Error::internal("taking row ids", e))?,
+        values.remove_column(last),
+    ))
+}

@@ -1,0 +1,1 @@
+//! Deletion vectors: read, merged and written.

@@ -1,0 +1,334 @@
+//! Rows that become durable data files: checks and gathers batches, hands them to the encoder, and knows what was made
+//! of them until a version has it.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread,
+};
+
+use arrow::record_batch::RecordBatch;
+use deltalake_core::kernel::Add;
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, oneshot},
+};
+
+use super::{
+    Limits, OutcomeUnknown, StageTarget,
+    batch::BatchCheck,
+    budget::Budget,
+    encoder::Encoder,
+    layout::FileLayout,
+    rows::Rows,
+    staging::{Place, Staging},
+};
+use crate::{
+    delta::schema::TableSchema,
+    engine::{CommitOutcome, Error, Result},
+};
+
+/// Parts that one file of an unpartitioned table uploads at once.
+const UPLOAD_PARTS_MAX: usize = 8;
+
+/// Data files of one statement under way. Dropping it removes what was staged, in the background.
+pub(crate) struct Stage {
+    check: BatchCheck,
+    limits: Limits,
+    /// Rows that do not make a chunk yet.
+    gathered: Vec<Rows>,
+    gathered_rows: usize,
+    gathered_bytes: usize,
+    rows: u64,
+    pub(super) budget: Arc<Budget>,
+    encoder: EncoderState,
+    table: Arc<TableSchema>,
+    layout: Arc<FileLayout>,
+    place: Place,
+}
+
+enum EncoderState {
+    /// No chunk has come.
+    Idle,
+    Running(Link),
+    /// Told to stop; it answers when everything staged is removed.
+    Stopping(oneshot::Receiver<Result<Staged>>),
+    Gone,
+}
+
+/// The connection with the encoder's thread. Dropping it stops the encoder, which removes what it has staged.
+struct Link {
+    chunks: Option<mpsc::Sender<Vec<Rows>>>,
+    outcome: Option<oneshot::Receiver<Result<Staged>>>,
+    cancelled: Arc<AtomicBool>,
+}
+
+/// Durable files that no version knows yet. Dropping it removes them in the background.
+pub(crate) struct Staged {
+    /// A path is the file's place below the table's root, not yet percent-encoded (`Add` does that when it is
+    /// serialised).
+    pub(crate) adds: Vec<Add>,
+    /// How many rows they hold together.
+    pub(crate) rows: u64,
+    staging: Staging,
+}
+
+impl Stage {
+    /// Nothing is made before the first rows come.
+    ///
+    /// # Errors
+    /// As [`super::begin_append`].
+    pub(crate) fn begin(target: StageTarget) -> Result<Self> {
+        Self::begin_within(target, Limits::default())
+    }
+
+    pub(super) fn begin_within(target: StageTarget, mut limits: Limits) -> Result<Self> {
+        let StageTarget { store, local_root, schema, stats_columns } = target;
+        let layout = Arc::new(FileLayout::new(&schema, &stats_columns)?);
+        let place = match local_root {
+            Some(root) => Place::Local(root),
+            None => {
+                let runtime =
+                    Handle::try_current().map_err(|e| Error::internal("an upload needs a tokio runtime", e))?;
+                // Of many partitions each has its own part to send.
+                let parts_max = if schema.partition_columns.is_empty() { UPLOAD_PARTS_MAX } else { 1 };
+                limits.open_files = limits.open_files.min(limits.open_uploads);
+                Place::Remote { store, runtime, parts_max }
+            }
+        };
+        Ok(Self {
+            check: BatchCheck::new(&schema),
+            limits,
+            gathered: Vec::new(),
+            gathered_rows: 0,
+            gathered_bytes: 0,
+            rows: 0,
+            budget: Budget::new(limits.encoding_bytes),
+            encoder: EncoderState::Idle,
+            table: schema,
+            layout,
+            place,
+        })
+    }
+
+    /// Whether a call has failed: then it takes nothing more.
+    pub(super) fn has_failed(&self) -> bool {
+        matches!(self.encoder, EncoderState::Stopping(_) | EncoderState::Gone)
+    }
+
+    /// Does a batch have the table's columns, in order, by name and type?
+    ///
+    /// # Errors
+    /// `InvalidArgument` by the column that differs.
+    pub(super) fn check(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.check.check(batch)
+    }
+
+    /// Stages rows of the table's columns that satisfy its rules. Waits while the encoder is behind.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if the columns differ, or a value cannot be stored. After an error it takes nothing more.
+    pub(crate) async fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        if self.has_failed() {
+            return Err(already_failed());
+        }
+        let taken = self.take(batch).await;
+        if taken.is_err() {
+            self.stop();
+        }
+        taken
+    }
+
+    async fn take(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.check.check(batch)?;
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        let columns = self.check.physical(batch)?;
+        let rows = Rows::new(columns, batch.num_rows());
+        self.rows += rows.count as u64;
+        self.gathered_rows += rows.count;
+        self.gathered_bytes += rows.bytes;
+        self.gathered.push(rows);
+        if self.gathered_rows >= self.limits.chunk_rows || self.gathered_bytes >= self.limits.chunk_bytes {
+            self.hand_over().await?;
+        }
+        Ok(())
+    }
+
+    /// Hands the gathered rows to the encoder, waiting while its queue is full.
+    async fn hand_over(&mut self) -> Result<()> {
+        if self.gathered.is_empty() {
+            return Ok(());
+        }
+        if let EncoderState::Idle = self.encoder {
+            self.encoder = EncoderState::Running(self.start()?);
+        }
+        let EncoderState::Running(link) = &mut self.encoder else { return Err(already_failed()) };
+        let Some(chunks) = &link.chunks else { return Err(already_failed()) };
+        if let Ok(place) = chunks.reserve().await {
+            // Taken only now: a caller that stopped waiting has lost no rows.
+            place.send(std::mem::take(&mut self.gathered));
+            (self.gathered_rows, self.gathered_bytes) = (0, 0);
+            return Ok(());
+        }
+        // It takes no more chunks: it has failed, and says why.
+        Err(link.outcome().await.err().unwrap_or_else(already_failed))
+    }
+
+    fn start(&self) -> Result<Link> {
+        let (chunks, waiting) = mpsc::channel(self.limits.queue_chunks);
+        let (answer, outcome) = oneshot::channel();
+        let cancelled = Arc::new(AtomicBool::new(false));
+        let work = Work {
+            table: Arc::clone(&self.table),
+            layout: Arc::clone(&self.layout),
+            limits: self.limits,
+            budget: Arc::clone(&self.budget),
+            staging: Staging::new(self.place.clone()),
+            cancelled: Arc::clone(&cancelled),
+        };
+        thread::Builder::new()
+            .name("delta-encode".to_owned())
+            // An answer that nobody takes is dropped here, and with it the files.
+            .spawn(move || drop(answer.send(work.run(waiting))))
+            .map_err(|e| Error::internal("could not start the encoder's thread", e))?;
+        Ok(Link { chunks: Some(chunks), outcome: Some(outcome), cancelled })
+    }
+
+    /// It has failed: everything staged is removed in the background.
+    pub(super) fn stop(&mut self) {
+        self.gathered.clear();
+        self.encoder = match std::mem::replace(&mut self.encoder, EncoderState::Gone) {
+            EncoderState::Running(mut link) => link.outcome.take().map_or(EncoderState::Gone, EncoderState::Stopping),
+            stopped => stopped,
+        };
+        if let EncoderState::Idle = self.encoder {
+            self.encoder = EncoderState::Gone;
+        }
+    }
+
+    /// Makes durable files of all rows; of no rows, none.
+    pub(crate) async fn finish(mut self) -> Result<Staged> {
+        self.hand_over().await?;
+        let mut link = match std::mem::replace(&mut self.encoder, EncoderState::Gone) {
+            EncoderState::Idle => return Ok(Staged::nothing(self.place)),
+            EncoderState::Running(link) => link,
+            EncoderState::Stopping(_) | EncoderState::Gone => return Err(already_failed()),
+        };
+        link.chunks = None;
+        Ok(Staged { rows: self.rows, ..link.outcome().await? })
+    }
+
+    /// Gives up and waits until everything staged has been removed.
+    pub(crate) async fn abort(mut self) {
+        self.stop();
+        if let EncoderState::Stopping(outcome) = std::mem::replace(&mut self.encoder, EncoderState::Gone)
+            && let Ok(Ok(staged)) = outcome.await
+        {
+            staged.remove().await;
+        }
+    }
+}
+
+fn already_failed() -> Error {
+    Error::FailedPrecondition("this statement has failed before and takes nothing more".to_owned())
+}
+
+impl Staged {
+    fn nothing(place: Place) -> Self {
+        Self { adds: Vec::new(), rows: 0, staging: Staging::new(place) }
+    }
+
+    /// Removes the files and waits until they are gone.
+    pub(crate) async fn remove(self) {
+        let mut staging = self.staging;
+        let removed = tokio::task::spawn_blocking(move || staging.remove()).await;
+        if let Err(e) = removed {
+            tracing::warn!(error = %e, "could not remove the data files of a statement that was not committed");
+        }
+    }
+}
+
+/// Leads staged files into a version: `committing` is told of them by the caller. Unless they got there, or may have,
+/// they are removed.
+pub(crate) async fn settle(
+    mut staged: Vec<Staged>,
+    committing: impl Future<Output = Result<CommitOutcome>>,
+) -> Result<CommitOutcome> {
+    // From here on the files may belong to a version, also if the committer panics.
+    staged.iter_mut().for_each(|staged| staged.staging.keep());
+    let outcome = committing.await;
+    match &outcome {
+        Ok(CommitOutcome::Committed(_)) => {}
+        Err(e) if is_outcome_unknown(e) => {
+            tracing::warn!(error = %e, "data files were left in place: their commit may have succeeded or not");
+        }
+        Ok(CommitOutcome::Conflict { .. }) | Err(_) => {
+            for staged in staged {
+                staged.remove().await;
+            }
+        }
+    }
+    outcome
+}
+
+fn is_outcome_unknown(error: &Error) -> bool {
+    matches!(error, Error::Internal { source, .. } if source.is::<OutcomeUnknown>())
+}
+
+impl Link {
+    /// What the encoder's thread came to.
+    async fn outcome(&mut self) -> Result<Staged> {
+        match self.outcome.take() {
+            Some(outcome) => outcome.await.map_err(|e| Error::internal("the encoder's thread is gone", e))?,
+            None => Err(already_failed()),
+        }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.cancelled.store(true, Relaxed);
+    }
+}
+
+/// What the encoder's thread works with.
+struct Work {
+    table: Arc<TableSchema>,
+    layout: Arc<FileLayout>,
+    limits: Limits,
+    budget: Arc<Budget>,
+    staging: Staging,
+    cancelled: Arc<AtomicBool>,
+}
+
+impl Work {
+    /// Whatever goes wrong, nothing staged is left when this returns an error.
+    fn run(mut self, chunks: mpsc::Receiver<Vec<Rows>>) -> Result<Staged> {
+        let encode = || {
+            let Self { table, layout, limits, budget, staging, cancelled } = &mut self;
+            let (table, layout, budget) = (Arc::clone(table), Arc::clone(layout), Arc::clone(budget));
+            Encoder::new(table, layout, *limits, budget, staging)?.run(chunks, cancelled)
+        };
+        let encoded = catch_unwind(AssertUnwindSafe(encode))
+            .unwrap_or_else(|_| Err(Error::internal("could not write a data file", "the encoder panicked")));
+        match encoded {
+            Ok(Some(adds)) => {
+                tracing::debug!(files = adds.len(), peak_bytes = self.budget.peak_bytes(), "staged data files");
+                Ok(Staged { adds, rows: 0, staging: self.staging })
+            }
+            Ok(None) => {
+                self.staging.remove();
+                Err(Error::FailedPrecondition("the statement was given up".to_owned()))
+            }
+            Err(e) => {
+                self.staging.remove();
+                Err(e)
+            }
+        }
+    }
+}
