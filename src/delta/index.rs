@@ -6,6 +6,7 @@ use std::{
 };
 
 use imbl::OrdMap;
+use object_store::path::Path;
 
 use super::{
     actions::CommitChanges,
@@ -23,7 +24,7 @@ pub(crate) struct FileIndex {
 #[derive(Debug, thiserror::Error)]
 #[error("data file '{path}' appears twice")]
 pub(crate) struct DuplicateFile {
-    path: object_store::path::Path,
+    path: Path,
 }
 
 impl FileIndex {
@@ -59,6 +60,18 @@ impl FileIndex {
         Ok(Self { files, ordinals: OnceLock::new() })
     }
 
+    /// The file of that path and vector, if it is live.
+    pub(crate) fn get(&self, key: &FileKey) -> Option<&Arc<DataFile>> {
+        self.files.get(key)
+    }
+
+    /// The file of that path, whatever its vector; `None` if there is none, or more than one.
+    pub(crate) fn only_of(&self, path: &Path) -> Option<&Arc<DataFile>> {
+        let mut of_path = self.files.range(FileKey::new(path.clone(), None)..);
+        let mut next = || of_path.next().map(|(_, file)| file).filter(|file| file.path == *path);
+        next().filter(|_| next().is_none())
+    }
+
     /// All files in the order of their paths: a file's place is its ordinal, on every server that opens the
     /// version. (Of several with one path, in the order of their deletion vectors.)
     pub(crate) fn files(&self) -> &Arc<Vec<Arc<DataFile>>> {
@@ -78,6 +91,7 @@ mod tests {
             partition_values: Default::default(),
             stats_json: None,
             deletion_vector: None,
+            ..DataFile::default()
         }
     }
 
