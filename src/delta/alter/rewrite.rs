@@ -46,7 +46,7 @@ pub(super) struct Conversion {
 pub(super) async fn rewrite(base: &DeltaSnapshot, plan: &Plan, conversion: &Conversion) -> Result<CommitOutcome> {
     let (table, definition) = (base.table(), &plan.definition);
     definition.check_rewrite(table.store().name())?;
-    if base.files().await?.files().is_empty() {
+    if base.files().await?.is_empty() {
         return replacement(base, plan).put(Vec::new(), 0).await;
     }
     let mut append = write::begin_append(target(base, plan)?)?;
@@ -144,7 +144,7 @@ impl Replacement {
     /// A conflict if anything but appended nothing has happened since the base.
     async fn put(mut self, adds: Vec<Add>, rows: u64) -> Result<CommitOutcome> {
         let table = Arc::clone(self.base.table());
-        let removed = self.base.files().await?.files().clone();
+        let removed = self.base.files().await?.clone();
         self.operation.metrics = json!({
             "numAddedFiles": adds.len().to_string(),
             "numRemovedFiles": removed.len().to_string(),
@@ -162,7 +162,7 @@ impl Replacement {
             if let Some(reason) = conflict(&self.base, now.state()) {
                 return Ok(CommitOutcome::Conflict { reason });
             }
-            if *now.files().await?.files() != removed {
+            if *now.files().await? != removed {
                 return Ok(CommitOutcome::Conflict { reason: other_rows(&table, &self.base, &now) });
             }
             if let Some(altered) = put_next(&table, now.state(), &commit, attempt).await? {
