@@ -25,7 +25,7 @@ use crate::{
         rules::Rules,
         snapshot::DeltaSnapshot,
         table::DeltaTable,
-        write::{self, AppendTarget, CommitAdds},
+        write::{self, AppendTarget, CommitAdds, Committer},
     },
     engine::{Append, CommitOutcome, Error, Predicate, Result, ScanRequest, Snapshot},
     expression::Expression,
@@ -71,7 +71,7 @@ fn target(base: &DeltaSnapshot, plan: &Plan) -> Result<AppendTarget> {
         // Its other rules have been kept by the rows so far, or were made without looking at them.
         rules: Rules::not_null(store.name(), &schema.logical),
         base: Arc::new(base.clone()),
-        commit: Box::new(replacement(base, plan)),
+        committer: Committer::Alone(Box::new(replacement(base, plan))),
     })
 }
 
