@@ -121,7 +121,7 @@ async fn prepare(
 
 impl Prepared {
     fn fits(&self, files: &FileIndex) -> bool {
-        self.files.iter().all(|key| files.get(key).is_some())
+        self.files.iter().all(|key| files.ordinal(key).is_some())
     }
 
     /// Makes it the version after `newest`; `None` if another commit has become that. After an error it is done with.

@@ -16,6 +16,7 @@ use crate::{
     delta::{
         actions::{operation, parse_commit},
         file::DataFile,
+        index::FileIndex,
         scan::{ScanSource, file_rows},
         snapshot::DeltaSnapshot,
     },
@@ -48,11 +49,7 @@ pub(super) async fn merge(
     for (ordinal, changed) in set.changed.files() {
         let file = &source.files[ordinal as usize];
         let task = Task { source: &source, file, changed, means: set.means };
-        let now = match index.get(&file.key()) {
-            Some(same) => Some(same),
-            None => index.only_of(&file.path),
-        };
-        match task.on(now).await? {
+        match task.on(task.found(index)).await? {
             Ok(file) => merged.push(file),
             Err(obstacle) => {
                 let blamed = task.blame(base, newest.version()).await;
@@ -104,6 +101,18 @@ struct Blamed {
 }
 
 impl Task<'_> {
+    /// The file in another version. Of several with its path, as only other writers have them, it is none but the same.
+    fn found<'i>(&self, index: &'i FileIndex) -> Option<&'i Arc<DataFile>> {
+        let (mut first, mut others) = (None, false);
+        for (_, file) in index.at_path(&self.file.path) {
+            if file.deletion_vector == self.file.deletion_vector {
+                return Some(file);
+            }
+            others |= first.replace(file).is_some();
+        }
+        first.filter(|_| !others)
+    }
+
     /// The file after the change, when it is `now` before it.
     async fn on(&self, now: Option<&Arc<DataFile>>) -> Result<std::result::Result<Merged, Obstacle>> {
         let Some(now) = now else { return Ok(Err(Obstacle::Gone)) };
