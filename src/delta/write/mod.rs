@@ -44,7 +44,7 @@ use limits::Limits;
 
 use crate::engine::{Append, Result};
 
-pub(crate) use stage::{Stage, Staged, settle};
+pub(crate) use stage::{Stage, Staged, already_failed, settle};
 pub(crate) use target::{AppendTarget, CommitAdds, OutcomeUnknown, StageTarget, StatsColumns};
 
 /// Begins an append: nothing is staged before the first rows come.

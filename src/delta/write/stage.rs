@@ -115,7 +115,7 @@ impl Stage {
     }
 
     /// Whether a call has failed: then it takes nothing more.
-    pub(super) fn has_failed(&self) -> bool {
+    pub(crate) fn has_failed(&self) -> bool {
         matches!(self.encoder, EncoderState::Stopping(_) | EncoderState::Gone)
     }
 
@@ -123,7 +123,7 @@ impl Stage {
     ///
     /// # Errors
     /// `InvalidArgument` by the column that differs.
-    pub(super) fn check(&mut self, batch: &RecordBatch) -> Result<()> {
+    pub(crate) fn check(&mut self, batch: &RecordBatch) -> Result<()> {
         self.check.check(batch)
     }
 
@@ -200,7 +200,7 @@ impl Stage {
     }
 
     /// It has failed: everything staged is removed in the background.
-    pub(super) fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.gathered.clear();
         self.encoder = match std::mem::replace(&mut self.encoder, EncoderState::Gone) {
             EncoderState::Running(mut link) => link.outcome.take().map_or(EncoderState::Gone, EncoderState::Stopping),
@@ -234,7 +234,8 @@ impl Stage {
     }
 }
 
-fn already_failed() -> Error {
+/// What is answered after a call has failed.
+pub(crate) fn already_failed() -> Error {
     Error::FailedPrecondition("this statement has failed before and takes nothing more".to_owned())
 }
 
