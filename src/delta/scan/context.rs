@@ -1,6 +1,12 @@
 //! What every unit of a scan shares, and how it gets at files.
 
-use std::{io, ops::Range, sync::Arc};
+use std::{
+    any::Any,
+    io,
+    ops::Range,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use arrow::{
     array::ArrayRef,
@@ -96,6 +102,14 @@ impl ScanContext {
         }
     }
 
+    /// Runs a decoder, which may panic on a corrupt file. `file` is the file's ordinal.
+    pub(super) fn guarded<T>(&self, file: u32, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+            let path = &self.source.files[file as usize].path;
+            Err(Error::internal(format!("file {path} cannot be decoded"), message(panic.as_ref())))
+        })
+    }
+
     /// The bytes of a data file.
     pub(super) fn input(&self, file: &DataFile) -> Result<Input> {
         self.open(&file.path, file.size_bytes)
@@ -125,4 +139,9 @@ impl ScanContext {
             }
         }
     }
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("the decoder panicked").to_owned()
 }

@@ -103,7 +103,7 @@ impl Stage {
     }
 
     /// Whether a call has failed: then it takes nothing more.
-    pub(super) fn has_failed(&self) -> bool {
+    pub(crate) fn has_failed(&self) -> bool {
         matches!(self.encoder, EncoderState::Stopping(_) | EncoderState::Gone)
     }
 
@@ -116,7 +116,7 @@ impl Stage {
     ///
     /// # Errors
     /// `InvalidArgument` by the column that differs.
-    pub(super) fn check(&mut self, batch: &RecordBatch) -> Result<()> {
+    pub(crate) fn check(&mut self, batch: &RecordBatch) -> Result<()> {
         self.check.check(batch)
     }
 
@@ -202,7 +202,7 @@ impl Stage {
     }
 
     /// It has failed: everything staged is removed in the background.
-    pub(super) fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.gathered.clear();
         self.encoder = match std::mem::replace(&mut self.encoder, EncoderState::Gone) {
             EncoderState::Running(mut link) => link.outcome.take().map_or(EncoderState::Gone, EncoderState::Stopping),
