@@ -3,6 +3,7 @@
 //! - [`plan()`]: files are pruned by the log's knowledge of them, and shared out.
 //! - [`read()`]: a part is read, unit after unit, on threads that may block.
 //! - [`RowFetcher`]: single rows by their places.
+//! - [`file_rows()`]: how many rows a file has, and which of them are deleted.
 //! - [`ColumnSummary`]: what the log knows of a column over all files.
 //! - `prune`, `order`, `simplify`, `filter`: predicates over bounds, and over rows. No I/O.
 //! - `file_bounds`, `parquet_bounds`, `text`, `raw_json`: where bounds come from.
@@ -22,6 +23,7 @@ mod data_file;
 mod deletion;
 mod fetch;
 mod file_bounds;
+mod file_rows;
 mod filter;
 mod footer;
 #[cfg(test)]
@@ -52,11 +54,13 @@ use url::Url;
 
 pub(crate) use self::{
     fetch::{RowFetcher, RowPlace},
+    file_rows::{FileRows, file_rows},
     plan::plan,
+    raw_json::replaced_fields,
     read::read,
     summary::ColumnSummary,
 };
-use super::{file::DataFile, schema::TableSchema};
+use super::{index::FileIndex, schema::TableSchema};
 
 /// One version of a table, as scans need it.
 #[derive(Debug, Clone)]
@@ -69,13 +73,13 @@ pub(crate) struct ScanSource {
     pub(crate) local_root: Option<PathBuf>,
     /// The version.
     pub(crate) version: u64,
-    /// The version's files, in order of their paths.
-    pub(crate) files: Arc<Vec<Arc<DataFile>>>,
+    /// The version's files.
+    pub(crate) files: Arc<FileIndex>,
     /// The version's columns.
     pub(crate) schema: Arc<TableSchema>,
 }
 
 /// How many rows the log says the files hold, deleted ones not counted; `None` if it does not say of one.
-pub(crate) fn row_count(files: &[Arc<DataFile>]) -> Option<u64> {
+pub(crate) fn row_count(files: &FileIndex) -> Option<u64> {
     files.iter().try_fold(0_u64, |sum, file| sum.checked_add(file_bounds::rows_by_log(file)?))
 }
