@@ -4,6 +4,8 @@ use std::{collections::BTreeSet, num::NonZeroUsize, path::PathBuf, time::Duratio
 
 use deltaport_transports::{ConnectionLimit, Endpoint};
 
+use crate::delta::DeltaOptions;
+
 /// Where a server listens unless told otherwise.
 pub const LISTEN_DEFAULT: &str = "tcp://127.0.0.1:8815";
 
@@ -20,6 +22,8 @@ pub struct Config {
     pub drain_grace: Duration,
     /// Bounds on what clients can ask for.
     pub limits: Limits,
+    /// What becomes of Delta tables.
+    pub delta: DeltaOptions,
 }
 
 /// One catalog.
@@ -83,7 +87,14 @@ impl Default for Limits {
 impl Config {
     /// A server of these catalogs at these endpoints, the rest by default.
     pub fn new(catalogs: Vec<CatalogConfig>, listen: Vec<Endpoint>) -> Self {
-        Self { catalogs, listen, socket_mode: 0o600, drain_grace: Duration::from_secs(30), limits: Limits::default() }
+        Self {
+            catalogs,
+            listen,
+            socket_mode: 0o600,
+            drain_grace: Duration::from_secs(30),
+            limits: Limits::default(),
+            delta: DeltaOptions::default(),
+        }
     }
 
     /// What is wrong with the settings, all of it at once; empty if nothing is.

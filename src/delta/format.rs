@@ -2,7 +2,6 @@
 
 use std::{
     fmt,
-    num::NonZeroUsize,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -10,23 +9,22 @@ use async_trait::async_trait;
 use lru::LruCache;
 use url::Url;
 
-use super::{alter, checkpoint::Background, create, snapshot::DeltaSnapshot, store::TableStore, table::DeltaTable};
+use super::{
+    DeltaOptions, alter, checkpoint::Background, create, snapshot::DeltaSnapshot, store::TableStore, table::DeltaTable,
+};
 use crate::engine::{Alteration, Result, Snapshot, Table, TableFormat, TableSpec};
 
 /// Opens and makes Delta tables, and remembers what it knows of those in use.
 pub struct DeltaFormat {
     tables: Mutex<LruCache<Url, Arc<DeltaTable>>>,
     background: Arc<Background>,
+    options: DeltaOptions,
 }
 
 impl DeltaFormat {
-    /// How many tables are remembered unless told otherwise: a table's file list takes about a kilobyte a file,
-    /// and a forgotten table only costs reading its log again.
-    pub const TABLES_CACHED_MAX: NonZeroUsize = NonZeroUsize::new(4096).expect("is not zero");
-
-    /// A format that remembers at most `tables_cached_max` tables, those used last.
-    pub fn new(tables_cached_max: NonZeroUsize) -> Self {
-        Self { tables: Mutex::new(LruCache::new(tables_cached_max)), background: Arc::default() }
+    /// A format with these settings.
+    pub fn new(options: DeltaOptions) -> Self {
+        Self { tables: Mutex::new(LruCache::new(options.tables_cached_max)), background: Arc::default(), options }
     }
 
     /// Waits for what goes on behind finished calls (checkpoints). For a shutdown, after the last call.
@@ -39,7 +37,8 @@ impl DeltaFormat {
         if let Some(table) = tables.get(location) {
             return Ok(table.clone());
         }
-        let table = Arc::new(DeltaTable::new(TableStore::open(location)?, self.background.clone()));
+        let table = DeltaTable::new(TableStore::open(location)?, self.background.clone());
+        let table = Arc::new(table.with_deletion_vectors(self.options.deletion_vectors));
         tables.put(location.clone(), table.clone());
         Ok(table)
     }
@@ -57,7 +56,7 @@ impl TableFormat for DeltaFormat {
 
     async fn create(&self, location: &Url, spec: &TableSpec) -> Result<Arc<dyn Snapshot>> {
         let table = self.open(location)?;
-        create::create(table.store(), table.log(), spec).await?;
+        create::create(table.store(), table.log(), spec, self.options.new_table_deletion_vectors).await?;
         TableHandle(table).snapshot().await
     }
 
@@ -68,7 +67,7 @@ impl TableFormat for DeltaFormat {
 
 impl Default for DeltaFormat {
     fn default() -> Self {
-        Self::new(Self::TABLES_CACHED_MAX)
+        Self::new(DeltaOptions::default())
     }
 }
 

@@ -15,6 +15,7 @@ use lru::LruCache;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{
+    DeletionVectors,
     actions::parse_commit,
     checkpoint::Background,
     definition::Definition,
@@ -23,7 +24,7 @@ use super::{
     replay::{is_whole, no_version, replay},
     store::TableStore,
     version::Version,
-    write::StageTarget,
+    write::{FileNaming, StageTarget},
 };
 use crate::engine::{Error, Result};
 
@@ -49,6 +50,7 @@ pub(crate) struct DeltaTable {
     /// Held while this process commits, so that its own commits do not race each other.
     commits: Mutex<()>,
     background: Arc<Background>,
+    deletion_vectors: DeletionVectors,
 }
 
 #[derive(Debug)]
@@ -70,7 +72,13 @@ impl DeltaTable {
             refreshes: AtomicU64::new(0),
             commits: Mutex::new(()),
             background,
+            deletion_vectors: DeletionVectors::default(),
         }
+    }
+
+    /// The table where vectors are written as told.
+    pub(crate) fn with_deletion_vectors(self, deletion_vectors: DeletionVectors) -> Self {
+        Self { deletion_vectors, ..self }
     }
 
     pub(crate) fn store(&self) -> &Arc<TableStore> {
@@ -84,11 +92,17 @@ impl DeltaTable {
             local_root: self.store.local_root().map(Into::into),
             schema: definition.schema().clone(),
             stats_columns: definition.stats_columns(),
+            naming: FileNaming::DATA,
         }
     }
 
     pub(crate) fn log(&self) -> &Log {
         &self.log
+    }
+
+    /// Whether UPDATE and DELETE write deletion vectors: if the table wants them and the server may.
+    pub(crate) fn writes_deletion_vectors(&self, definition: &Definition) -> bool {
+        self.deletion_vectors == DeletionVectors::AsTable && definition.wants_deletion_vectors()
     }
 
     pub(crate) fn background(&self) -> &Background {

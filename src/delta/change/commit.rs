@@ -19,8 +19,11 @@ pub(crate) enum Means {
 
 impl Means {
     /// What the table's properties and the server's settings ask for.
-    pub(crate) fn of(_base: &DeltaSnapshot) -> Self {
-        Self::Vectors
+    pub(crate) fn of(base: &DeltaSnapshot) -> Self {
+        match base.table().writes_deletion_vectors(base.definition()) {
+            true => Self::Vectors,
+            false => Self::Rewrite,
+        }
     }
 }
 

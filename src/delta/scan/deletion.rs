@@ -8,13 +8,14 @@ use std::{
     sync::Arc,
 };
 
-use arrow::buffer::BooleanBuffer;
+use arrow::{array::BooleanBufferBuilder, buffer::BooleanBuffer};
 use bytes::Bytes;
 use delta_kernel::{
     DeltaResult, Error as KernelError, FileMeta, FileSlice, StorageHandler,
     actions::deletion_vector::DeletionVectorDescriptor,
 };
 use object_store::path::Path;
+use roaring::RoaringTreemap;
 use url::Url;
 
 use crate::engine::{Error, Result};
@@ -73,15 +74,23 @@ pub(super) fn live_rows(
     if u64::try_from(vector.cardinality).ok() != Some(deleted.len()) {
         return Err(corrupt("a deletion vector does not hold as many rows as the log says"));
     }
-    if deleted.max().is_some_and(|last| last >= rows as u64) {
+    without(None, &deleted, rows)
+}
+
+/// The mask `live` of `rows` rows, all of them if it is absent, without those at `positions`.
+pub(super) fn without(live: Option<&BooleanBuffer>, positions: &RoaringTreemap, rows: usize) -> Result<BooleanBuffer> {
+    if positions.max().is_some_and(|last| last >= rows as u64) {
         return Err(corrupt("a deletion vector deletes rows that its file does not have"));
     }
-    let mut live = arrow::array::BooleanBufferBuilder::new(rows);
-    live.append_n(rows, true);
-    for row in deleted {
-        live.set_bit(usize::try_from(row).expect("below the number of rows"), false);
+    let mut left = BooleanBufferBuilder::new(rows);
+    match live {
+        Some(live) => left.append_buffer(live),
+        None => left.append_n(rows, true),
     }
-    Ok(live.finish())
+    for position in positions {
+        left.set_bit(usize::try_from(position).expect("below the number of rows"), false);
+    }
+    Ok(left.finish())
 }
 
 fn corrupt(what: &str) -> Error {

@@ -45,7 +45,7 @@ use limits::Limits;
 use crate::engine::{Append, Result};
 
 pub(crate) use stage::{Stage, Staged, settle};
-pub(crate) use target::{AppendTarget, CommitAdds, OutcomeUnknown, StageTarget, StatsColumns};
+pub(crate) use target::{AppendTarget, CommitAdds, FileNaming, OutcomeUnknown, StageTarget, StatsColumns};
 
 /// Begins an append: nothing is staged before the first rows come.
 ///

@@ -86,8 +86,8 @@ impl Stage {
     }
 
     pub(super) fn begin_within(target: StageTarget, mut limits: Limits) -> Result<Self> {
-        let StageTarget { store, local_root, schema, stats_columns } = target;
-        let layout = Arc::new(FileLayout::new(&schema, &stats_columns)?);
+        let StageTarget { store, local_root, schema, stats_columns, naming } = target;
+        let layout = Arc::new(FileLayout::new(&schema, &stats_columns, naming)?);
         let place = match local_root {
             Some(root) => Place::Local(root),
             None => {
