@@ -77,6 +77,10 @@ pub struct TableOptions {
     /// Whether UPDATE and DELETE write deletion vectors.
     #[arg(long, value_name = "WHEN", default_value = "as-table")]
     pub deletion_vectors: VectorsWhen,
+    /// How many INSERTs into one table may share a commit, if they come while another is being made; with 1 each makes
+    /// its own [default: 1024].
+    #[arg(long, value_name = "N")]
+    pub group_commit_statements_max: Option<NonZeroUsize>,
 }
 
 /// Whether UPDATE and DELETE write deletion vectors.
@@ -95,8 +99,15 @@ impl TableOptions {
             VectorsWhen::AsTable => DeletionVectors::AsTable,
             VectorsWhen::Never => DeletionVectors::Never,
         };
-        let new_table_deletion_vectors = self.new_table_deletion_vectors;
-        DeltaOptions { new_table_deletion_vectors, deletion_vectors, ..DeltaOptions::default() }
+        let defaults = DeltaOptions::default();
+        DeltaOptions {
+            new_table_deletion_vectors: self.new_table_deletion_vectors,
+            deletion_vectors,
+            group_commit_statements_max: self
+                .group_commit_statements_max
+                .unwrap_or(defaults.group_commit_statements_max),
+            ..defaults
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use delta_kernel::actions::{
 use deltalake_core::kernel::Add;
 use serde_json::{Value, json};
 use url::Url;
+use uuid::Uuid;
 
 use super::{
     checkpoint::Background,
@@ -86,7 +87,7 @@ pub(crate) async fn newest(table: &Arc<DeltaTable>) -> Result<DeltaSnapshot> {
 
 /// The live files of a snapshot, by value.
 pub(crate) async fn files(snapshot: &DeltaSnapshot) -> Vec<DataFile> {
-    snapshot.files().await.unwrap().files().iter().map(|file| DataFile::clone(file)).collect()
+    snapshot.files().await.unwrap().iter().map(|file| DataFile::clone(file)).collect()
 }
 
 /// The paths of the live files, in their order.
@@ -189,4 +190,21 @@ pub(crate) fn z85(bytes: &[u8]) -> String {
         [52_200_625, 614_125, 7225, 85, 1].map(|place| char::from(LETTERS[(value / place % 85) as usize]))
     };
     bytes.chunks(4).flat_map(word).collect()
+}
+
+/// A small random generator: a failing test says its seed, and runs again with it.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn new() -> Self {
+        Self(Uuid::new_v4().as_u64_pair().0 | 1)
+    }
+
+    /// A number below `bound` (xorshift64*).
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % bound
+    }
 }

@@ -10,7 +10,8 @@ use lru::LruCache;
 use url::Url;
 
 use super::{
-    DeltaOptions, alter, checkpoint::Background, create, snapshot::DeltaSnapshot, store::TableStore, table::DeltaTable,
+    DeltaOptions, alter, checkpoint::Background, create, group_commit::GroupLimits, snapshot::DeltaSnapshot,
+    store::TableStore, table::DeltaTable,
 };
 use crate::engine::{Alteration, Result, Snapshot, Table, TableFormat, TableSpec};
 
@@ -37,7 +38,8 @@ impl DeltaFormat {
         if let Some(table) = tables.get(location) {
             return Ok(table.clone());
         }
-        let table = DeltaTable::new(TableStore::open(location)?, self.background.clone());
+        let limits = GroupLimits::of_statements(self.options.group_commit_statements_max);
+        let table = DeltaTable::new(TableStore::open(location)?, self.background.clone()).with_group(limits);
         let table = Arc::new(table.with_deletion_vectors(self.options.deletion_vectors));
         tables.put(location.clone(), table.clone());
         Ok(table)

@@ -2,6 +2,8 @@
 
 use std::num::NonZeroUsize;
 
+use super::group_commit::GroupLimits;
+
 /// Settings of a [`DeltaFormat`](super::DeltaFormat).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeltaOptions {
@@ -12,6 +14,9 @@ pub struct DeltaOptions {
     pub new_table_deletion_vectors: bool,
     /// How UPDATE and DELETE take rows away.
     pub deletion_vectors: DeletionVectors,
+    /// How many INSERTs into one table may share a commit, if they come while another is being made; with 1 each makes
+    /// its own.
+    pub group_commit_statements_max: NonZeroUsize,
 }
 
 /// Whether deletion vectors are written. Those a table has are honoured in any case.
@@ -35,6 +40,7 @@ impl Default for DeltaOptions {
             tables_cached_max: Self::TABLES_CACHED_MAX,
             new_table_deletion_vectors: true,
             deletion_vectors: DeletionVectors::AsTable,
+            group_commit_statements_max: GroupLimits::STATEMENTS_MAX,
         }
     }
 }

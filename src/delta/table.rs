@@ -19,6 +19,7 @@ use super::{
     actions::parse_commit,
     checkpoint::Background,
     definition::Definition,
+    group_commit::{Group, GroupLimits},
     history::{History, now_us},
     log::{CommitIdentity, Log},
     replay::{is_whole, no_version, replay},
@@ -49,6 +50,7 @@ pub(crate) struct DeltaTable {
     refreshes: AtomicU64,
     /// Held while this process commits, so that its own commits do not race each other.
     commits: Mutex<()>,
+    group: Arc<Group>,
     background: Arc<Background>,
     deletion_vectors: DeletionVectors,
 }
@@ -71,6 +73,7 @@ impl DeltaTable {
             cache: Mutex::new(cache),
             refreshes: AtomicU64::new(0),
             commits: Mutex::new(()),
+            group: Arc::default(),
             background,
             deletion_vectors: DeletionVectors::default(),
         }
@@ -79,6 +82,11 @@ impl DeltaTable {
     /// The table where vectors are written as told.
     pub(crate) fn with_deletion_vectors(self, deletion_vectors: DeletionVectors) -> Self {
         Self { deletion_vectors, ..self }
+    }
+
+    /// With other bounds on what shares a commit.
+    pub(crate) fn with_group(self, limits: GroupLimits) -> Self {
+        Self { group: Arc::new(Group::new(limits)), ..self }
     }
 
     pub(crate) fn store(&self) -> &Arc<TableStore> {
@@ -107,6 +115,11 @@ impl DeltaTable {
 
     pub(crate) fn background(&self) -> &Background {
         &self.background
+    }
+
+    /// The appends that wait for a version.
+    pub(crate) fn group(&self) -> &Arc<Group> {
+        &self.group
     }
 
     pub(crate) async fn lock_commits(&self) -> MutexGuard<'_, ()> {

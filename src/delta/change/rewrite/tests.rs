@@ -27,22 +27,13 @@ use crate::{
     delta::{
         DeltaFormat,
         file::DataFile,
-        fixtures::{Lake, inline_vector, newest},
+        fixtures::{Lake, Random, inline_vector, newest},
+        index::FileIndex,
         scan::read,
         write::Staged,
     },
     engine::{CommitOutcome, TableFormat, TableSpec},
 };
-
-/// Numbers that look random and are the same every time.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % end
-    }
-}
 
 /// A table `t` of several files, made the way tables are.
 struct Made {
@@ -108,7 +99,7 @@ impl Made {
 
     /// Deletes rows of the version's `file` by a vector.
     async fn delete(&mut self, file: usize, positions: &[u64]) {
-        let file = Arc::clone(&self.base.files().await.unwrap().files()[file]);
+        let file = Arc::clone(&self.base.files().await.unwrap()[file]);
         let mut add = (1..=self.base.version()).find_map(|version| {
             let commit = fs::read_to_string(self.lake.commit_path("t", version)).unwrap();
             let actions: Vec<Value> = commit.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -151,7 +142,7 @@ impl Made {
     /// What is changed of each file, when the rows of `changed` are.
     async fn changed(&self, changed: &[Row]) -> BTreeMap<u32, ChangedFile> {
         let live: BTreeSet<_> = self.live().await.into_iter().map(|row| (row.file, row.position)).collect();
-        let files = self.base.files().await.unwrap().files().clone();
+        let files = self.base.files().await.unwrap().clone();
         let mut of_files = BTreeMap::<u32, ChangedFile>::new();
         for row in changed {
             let of_file = of_files.entry(row.file).or_default();
@@ -184,7 +175,8 @@ impl Made {
     async fn read(&self, adds: &[Add]) -> Vec<Vec<Row>> {
         let mut read = Vec::new();
         for add in adds {
-            let source = ScanSource { files: Arc::new(vec![Arc::new(data_file(add))]), ..self.source().await };
+            let source =
+                ScanSource { files: Arc::new(FileIndex::try_new([data_file(add)]).unwrap()), ..self.source().await };
             let columns = self.base.schema().fields().len();
             let batch = scan(&source, &everything(columns)).await;
             let rows = texts(&batch, columns).into_iter().zip(0..);
@@ -263,7 +255,7 @@ async fn what_is_staged_is_what_was_there_without_what_is_changed() {
     ] {
         let mut random = Random(seed);
         let mut made = Made::new(text, partitioned, &[0..700, 700..710, 710..2500]).await;
-        let files = made.base.files().await.unwrap().files().len() as u64;
+        let files = made.base.files().await.unwrap().len() as u64;
         for _ in 0..2 {
             let file = random.below(files) as usize;
             if made.source().await.files[file].deletion_vector.is_none() {
@@ -321,7 +313,7 @@ async fn a_file_that_keeps_no_row_is_not_even_opened() {
 #[tokio::test]
 async fn what_cannot_be_read_whole_fails_and_leaves_nothing() {
     let made = Made::new("text", true, &[0..400, 400..800]).await;
-    let files = made.base.files().await.unwrap().files().clone();
+    let files = made.base.files().await.unwrap().clone();
     let last = files.len() as u32 - 1;
     let rows = made.live().await.iter().filter(|row| row.file == last).count() as u64;
     let changed = |rows, position: u64| {
