@@ -7,7 +7,7 @@ use std::{
     num::NonZeroUsize,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -20,6 +20,7 @@ use super::{
     definition::Definition,
     history::{History, now_us},
     log::{CommitIdentity, Log},
+    orphans::clean_behind,
     replay::{is_whole, no_version, replay},
     store::TableStore,
     version::Version,
@@ -49,6 +50,8 @@ pub(crate) struct DeltaTable {
     /// Held while this process commits, so that its own commits do not race each other.
     commits: Mutex<()>,
     background: Arc<Background>,
+    /// Whether what an earlier process left has been looked for.
+    cleaned: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -70,6 +73,7 @@ impl DeltaTable {
             refreshes: AtomicU64::new(0),
             commits: Mutex::new(()),
             background,
+            cleaned: AtomicBool::new(false),
         }
     }
 
@@ -95,6 +99,11 @@ impl DeltaTable {
         &self.background
     }
 
+    /// Removes what dead statements left, behind the caller.
+    pub(crate) fn clean_up(&self) {
+        clean_behind(&self.background, self.store.clone(), self.log.clone());
+    }
+
     pub(crate) async fn lock_commits(&self) -> MutexGuard<'_, ()> {
         self.commits.lock().await
     }
@@ -114,6 +123,9 @@ impl DeltaTable {
                 }
                 cache.keep(&version);
                 cache.refresh = refresh;
+                if !self.cleaned.swap(true, Ordering::Relaxed) {
+                    self.clean_up();
+                }
                 Ok(version)
             }
             Err(error) => {

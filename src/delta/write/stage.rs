@@ -243,6 +243,13 @@ impl Staged {
         Self { adds: Vec::new(), rows: 0, staging: Staging::new(place) }
     }
 
+    /// The files are part of a version.
+    async fn landed(self) {
+        let mut staging = self.staging;
+        // One that does not run leaves a marker, which is settled later.
+        tokio::task::spawn_blocking(move || staging.landed()).await.ok();
+    }
+
     /// Removes the files and waits until they are gone.
     pub(crate) async fn remove(self) {
         let mut staging = self.staging;
@@ -263,7 +270,11 @@ pub(crate) async fn settle(
     staged.iter_mut().for_each(|staged| staged.staging.keep());
     let outcome = committing.await;
     match &outcome {
-        Ok(CommitOutcome::Committed(_)) => {}
+        Ok(CommitOutcome::Committed(_)) => {
+            for staged in staged {
+                staged.landed().await;
+            }
+        }
         Err(e) if is_outcome_unknown(e) => {
             tracing::warn!(error = %e, "data files were left in place: their commit may have succeeded or not");
         }

@@ -7,6 +7,8 @@ use std::{
     thread::{self, JoinHandle},
 };
 
+use crate::delta::durable;
+
 /// Files synced at once: a disk answers several requests together faster than one by one.
 const THREADS_MAX: usize = 4;
 /// Files that may wait, each an open descriptor.
@@ -54,7 +56,7 @@ fn sync_all(waiting: &Mutex<mpsc::Receiver<Arc<File>>>) -> io::Result<()> {
     loop {
         let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
         match next {
-            Ok(file) => outcome = outcome.and(file.sync_all()),
+            Ok(file) => outcome = outcome.and(durable::sync(&file)),
             Err(mpsc::RecvError) => return outcome,
         }
     }
