@@ -18,6 +18,7 @@ use super::{
     actions::parse_commit,
     checkpoint::Background,
     definition::Definition,
+    group_commit::{Group, GroupLimits},
     history::{History, now_us},
     log::{CommitIdentity, Log},
     orphans::clean_behind,
@@ -49,6 +50,7 @@ pub(crate) struct DeltaTable {
     refreshes: AtomicU64,
     /// Held while this process commits, so that its own commits do not race each other.
     commits: Mutex<()>,
+    group: Arc<Group>,
     background: Arc<Background>,
     /// Whether what an earlier process left has been looked for.
     cleaned: AtomicBool,
@@ -72,9 +74,15 @@ impl DeltaTable {
             cache: Mutex::new(cache),
             refreshes: AtomicU64::new(0),
             commits: Mutex::new(()),
+            group: Arc::default(),
             background,
             cleaned: AtomicBool::new(false),
         }
+    }
+
+    /// With other bounds on what shares a commit.
+    pub(crate) fn with_group(self, limits: GroupLimits) -> Self {
+        Self { group: Arc::new(Group::new(limits)), ..self }
     }
 
     pub(crate) fn store(&self) -> &Arc<TableStore> {
@@ -102,6 +110,11 @@ impl DeltaTable {
     /// Removes what dead statements left, behind the caller.
     pub(crate) fn clean_up(&self) {
         clean_behind(&self.background, self.store.clone(), self.log.clone());
+    }
+
+    /// The appends that wait for a version.
+    pub(crate) fn group(&self) -> &Arc<Group> {
+        &self.group
     }
 
     pub(crate) async fn lock_commits(&self) -> MutexGuard<'_, ()> {

@@ -251,6 +251,7 @@ async fn writers_under_random_faults_lose_and_repeat_nothing() {
     });
     store.faults.lock().unwrap().extend(faults.take(40));
     let writers = (0..4).map(|_| {
+        // A handle of its own: no commit is shared.
         let table = open(&store);
         tokio::spawn(async move {
             let mut committed = 0;
