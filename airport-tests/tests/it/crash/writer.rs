@@ -30,7 +30,7 @@ const LARGE_ROWS: u64 = 150_000;
 const GROUPS_MAX: usize = 12;
 
 /// Whether rows are also updated and deleted.
-const CHANGES: bool = false;
+const CHANGES: bool = true;
 
 /// Numbers that look random and are the same for a seed (Knuth's MMIX generator).
 #[derive(Debug)]
@@ -98,7 +98,7 @@ impl Writer {
                 }
                 Err(_) if killed.load(Ordering::SeqCst) => return,
                 // Copy-on-write: somebody else rewrote the same file.
-                Err(Error::Refused { code: Code::Aborted, .. }) => self.under_way = None,
+                Err(Error::Refused { code: Code::Aborted | Code::Unimplemented, .. }) => self.under_way = None,
                 Err(error) => panic!("{statement:?} of {}: {error}", TABLES[table]),
             }
         }
