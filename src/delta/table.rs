@@ -7,7 +7,7 @@ use std::{
     num::NonZeroUsize,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -22,6 +22,7 @@ use super::{
     group_commit::{Group, GroupLimits},
     history::{History, now_us},
     log::{CommitIdentity, Log},
+    orphans::clean_behind,
     replay::{is_whole, no_version, replay},
     store::TableStore,
     version::Version,
@@ -53,6 +54,8 @@ pub(crate) struct DeltaTable {
     group: Arc<Group>,
     background: Arc<Background>,
     deletion_vectors: DeletionVectors,
+    /// Whether what an earlier process left has been looked for.
+    cleaned: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -76,6 +79,7 @@ impl DeltaTable {
             group: Arc::default(),
             background,
             deletion_vectors: DeletionVectors::default(),
+            cleaned: AtomicBool::new(false),
         }
     }
 
@@ -117,6 +121,11 @@ impl DeltaTable {
         &self.background
     }
 
+    /// Removes what dead statements left, behind the caller.
+    pub(crate) fn clean_up(&self) {
+        clean_behind(&self.background, self.store.clone(), self.log.clone());
+    }
+
     /// The appends that wait for a version.
     pub(crate) fn group(&self) -> &Arc<Group> {
         &self.group
@@ -141,6 +150,9 @@ impl DeltaTable {
                 }
                 cache.keep(&version);
                 cache.refresh = refresh;
+                if !self.cleaned.swap(true, Ordering::Relaxed) {
+                    self.clean_up();
+                }
                 Ok(version)
             }
             Err(error) => {

@@ -133,7 +133,11 @@ impl Prepared {
         self.vectors.iter_mut().for_each(Staged::keep);
         let put = put_next(newest.table(), newest.state(), &self.commit, attempt).await;
         match &put {
-            Ok(Some(_)) => {}
+            Ok(Some(_)) => {
+                if let Some(vectors) = self.vectors.take() {
+                    vectors.landed().await;
+                }
+            }
             Err(error) if is_outcome_unknown(error) => {
                 tracing::warn!(%error, "deletion vectors were left in place: their commit may have succeeded or not");
             }
