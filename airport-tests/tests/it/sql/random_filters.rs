@@ -8,6 +8,8 @@ use airport_tests::{
     sql::Session,
 };
 
+use crate::random::{Random, effort};
+
 /// Name, type and values in ascending order, apart from NULL.
 type Column = (&'static str, &'static str, &'static [&'static str]);
 
@@ -49,15 +51,14 @@ const NEIGHBOURS: usize = 2;
 #[test]
 #[ignore = "needs a real client: set AIRPORT_EXTENSION and run ./check"]
 fn answer_as_duckdbs_own() {
-    let long = std::env::var_os("DELTAPORT_LONG").is_some_and(|value| value == "1");
-    let (tables, conditions) = if long { (20, 1000) } else { (2, 150) };
-    for seed in 1..=tables {
-        check(seed, conditions);
+    let effort = effort((2, 150), (20, 1000));
+    for seed in effort.seeds {
+        check(seed, effort.statements);
     }
 }
 
 fn check(seed: u64, conditions: usize) {
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     // A table with a BLOB has no statistics for DuckDB to plan with.
     let columns: Vec<_> = COLUMNS.into_iter().filter(|(_, kind, _)| *kind != "BLOB" || seed % 2 == 1).collect();
     let server = Setup::new().serve_lake().unix().start();
@@ -162,14 +163,4 @@ fn special(random: &mut Random) -> String {
         "id_of::VARCHAR LIKE '8%'",
     ];
     all[random.below(all.len())].to_owned()
-}
-
-/// Numbers that look random and are the same for a seed: Knuth's MMIX generator.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % bound
-    }
 }
