@@ -3,6 +3,7 @@
 //! Ignored unless asked for, so that a run without a real client does not count them as passed; `./check` asks for
 //! them when `AIRPORT_EXTENSION` is set and says loudly when it is not.
 
+mod random_changes;
 mod random_filters;
 
 use airport_tests::sql;

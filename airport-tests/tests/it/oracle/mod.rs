@@ -21,10 +21,10 @@ use arrow::{
     datatypes::{DataType, Field, Int64Type, Schema, SchemaRef},
 };
 
+pub(crate) use self::tables::{Kind, amend};
 use self::{
     model::{Model, Row, Statement},
     others::Others,
-    tables::{Kind, amend},
     values::{Column, texts},
 };
 use crate::{

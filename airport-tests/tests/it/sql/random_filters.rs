@@ -11,9 +11,9 @@ use airport_tests::{
 use crate::random::{Random, effort};
 
 /// Name, type and values in ascending order, apart from NULL.
-type Column = (&'static str, &'static str, &'static [&'static str]);
+pub(super) type Column = (&'static str, &'static str, &'static [&'static str]);
 
-const COLUMNS: [Column; 23] = [
+pub(super) const COLUMNS: [Column; 23] = [
     ("b", "BOOLEAN", &["false", "true"]),
     ("i8", "TINYINT", &["-128", "-1", "0", "5", "127"]),
     ("i32", "INTEGER", &["-2147483648", "-7", "0", "1", "5", "2147483647"]),
@@ -91,6 +91,15 @@ fn check(seed: u64, conditions: usize) {
 
 /// A query of all rows, with the file each is meant for.
 fn rows(random: &mut Random, columns: &[Column]) -> String {
+    let picks = picks(random, columns);
+    let rows = FILES * ROWS_A_FILE;
+    format!(
+        "SELECT id::INTEGER AS id{picks}, file FROM (SELECT i AS id, i // {ROWS_A_FILE} AS file FROM range({rows}) r(i))"
+    )
+}
+
+/// A value for each column, `, ... AS name`, made of the columns `id` and `file` of a source.
+pub(super) fn picks(random: &mut Random, columns: &[Column]) -> String {
     let mut picks = String::new();
     for (number, (name, kind, values)) in columns.iter().enumerate() {
         let mut choices: Vec<_> = values.iter().map(|value| format!("({value})::{kind}")).collect();
@@ -103,13 +112,10 @@ fn rows(random: &mut Random, columns: &[Column]) -> String {
         )
         .expect("a string takes all");
     }
-    let rows = FILES * ROWS_A_FILE;
-    format!(
-        "SELECT id::INTEGER AS id{picks}, file FROM (SELECT i AS id, i // {ROWS_A_FILE} AS file FROM range({rows}) r(i))"
-    )
+    picks
 }
 
-fn condition(random: &mut Random, columns: &[Column], depth: usize) -> String {
+pub(super) fn condition(random: &mut Random, columns: &[Column], depth: usize) -> String {
     match random.below(if depth == 0 { 1 } else { 4 }) {
         0 => leaf(random, columns),
         1 => format!("NOT ({})", condition(random, columns, depth - 1)),
