@@ -17,6 +17,7 @@ mod limits;
 mod names;
 mod oracle;
 mod push_down;
+mod races;
 mod random;
 mod read;
 mod refusals;
