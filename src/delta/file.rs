@@ -1,6 +1,6 @@
 //! One data file of a version, as the log describes it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 
 use delta_kernel::actions::deletion_vector::DeletionVectorDescriptor;
 use object_store::path::Path;
@@ -43,6 +43,18 @@ impl DataFile {
     /// The file's identity within a version.
     pub(crate) fn key(&self) -> FileKey {
         FileKey::new(self.path.clone(), self.deletion_vector.as_ref())
+    }
+
+    /// How the file's key compares to another, which is not made for that.
+    pub(crate) fn cmp_key(&self, key: &FileKey) -> Ordering {
+        let vector = || self.deletion_vector.as_ref().map(DeletionVectorDescriptor::unique_id);
+        self.path.cmp(&key.path).then_with(|| vector().cmp(&key.deletion_vector))
+    }
+
+    /// How the keys of two files compare.
+    pub(crate) fn cmp_identity(&self, other: &Self) -> Ordering {
+        let vector = |file: &Self| file.deletion_vector.as_ref().map(DeletionVectorDescriptor::unique_id);
+        self.path.cmp(&other.path).then_with(|| vector(self).cmp(&vector(other)))
     }
 }
 

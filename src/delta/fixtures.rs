@@ -6,6 +6,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use deltalake_core::kernel::Add;
 use serde_json::{Value, json};
 use url::Url;
+use uuid::Uuid;
 
 use super::{
     checkpoint::Background,
@@ -82,7 +83,7 @@ pub(crate) async fn newest(table: &Arc<DeltaTable>) -> Result<DeltaSnapshot> {
 
 /// The live files of a snapshot, by value.
 pub(crate) async fn files(snapshot: &DeltaSnapshot) -> Vec<DataFile> {
-    snapshot.files().await.unwrap().files().iter().map(|file| DataFile::clone(file)).collect()
+    snapshot.files().await.unwrap().iter().map(|file| DataFile::clone(file)).collect()
 }
 
 /// The paths of the live files, in their order.
@@ -148,4 +149,21 @@ pub(crate) fn remove(path: &str) -> Value {
 pub(crate) fn definition(protocol: &Value, metadata: &Value) -> Result<Definition> {
     let protocol = serde_json::from_value(protocol["protocol"].clone()).unwrap();
     Definition::try_new("t", protocol, serde_json::from_value(metadata["metaData"].clone()).unwrap())
+}
+
+/// A small random generator: a failing test says its seed, and runs again with it.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn new() -> Self {
+        Self(Uuid::new_v4().as_u64_pair().0 | 1)
+    }
+
+    /// A number below `bound` (xorshift64*).
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % bound
+    }
 }

@@ -12,6 +12,7 @@
 //! - `create`, `commit`, `commit_info`, `stamp`, `checkpoint`: what is written to logs.
 //! - `scan`: pruning, reading and deletion vectors.
 //! - `write`: encoding, statistics and appends.
+//! - `group_commit`: appends that share a version.
 //! - `change`: rows updated and deleted.
 //! - `alter`: changes of a table's definition.
 
@@ -34,6 +35,7 @@ mod fixtures;
 mod format;
 #[cfg(test)]
 pub(crate) mod fuzz;
+mod group_commit;
 mod history;
 mod index;
 mod log;
@@ -50,4 +52,4 @@ mod type_changes;
 mod version;
 mod write;
 
-pub use format::DeltaFormat;
+pub use format::{DeltaFormat, DeltaOptions};

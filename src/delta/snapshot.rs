@@ -7,8 +7,8 @@ use async_trait::async_trait;
 
 use super::{
     change,
-    commit::AppendCommit,
     definition::Definition,
+    group_commit,
     index::FileIndex,
     scan::{self, ColumnSummary, ScanSource},
     table::DeltaTable,
@@ -53,7 +53,7 @@ impl DeltaSnapshot {
             table_root: store.location().clone(),
             local_root: store.local_root().map(Into::into),
             version: self.version.number(),
-            files: self.files().await?.files().clone(),
+            files: self.files().await?.clone(),
             schema: self.definition().schema().clone(),
         })
     }
@@ -100,11 +100,11 @@ impl Snapshot for DeltaSnapshot {
     }
 
     async fn row_count(&self) -> Result<Option<u64>> {
-        Ok(scan::row_count(self.files().await?.files()))
+        Ok(scan::row_count(self.files().await?))
     }
 
     async fn plan(&self, request: &ScanRequest, parts_max: NonZeroUsize) -> Result<ReadPlan> {
-        let files = self.files().await?.files();
+        let files = self.files().await?;
         Ok(scan::plan(files, self.definition().schema(), request, parts_max))
     }
 
@@ -119,7 +119,7 @@ impl Snapshot for DeltaSnapshot {
             stage: self.table.stage_target(self.definition()),
             rules: self.definition().rules(store.name())?,
             base: Arc::new(self.clone()),
-            commit: Box::new(AppendCommit::new(self.clone())),
+            committer: group_commit::committer(self.clone()),
         })
     }
 

@@ -190,7 +190,7 @@ impl Version {
         if let Some(known) = lock(&self.summaries).get(&index) {
             return Ok(known.clone());
         }
-        let (files, definition) = (self.files(store, log).await?.files().clone(), self.definition.clone());
+        let (files, definition) = (self.files(store, log).await?.clone(), self.definition.clone());
         let find = move || {
             let mut summary = ColumnSummary::default();
             summary.add(files.iter(), definition.schema(), index);

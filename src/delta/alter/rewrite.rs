@@ -25,7 +25,7 @@ use crate::{
         rules::Rules,
         snapshot::DeltaSnapshot,
         table::DeltaTable,
-        write::{self, AppendTarget, CommitAdds},
+        write::{self, AppendTarget, CommitAdds, Committer},
     },
     engine::{Append, CommitOutcome, Error, Predicate, Result, ScanRequest, Snapshot},
     expression::Expression,
@@ -46,7 +46,7 @@ pub(super) struct Conversion {
 pub(super) async fn rewrite(base: &DeltaSnapshot, plan: &Plan, conversion: &Conversion) -> Result<CommitOutcome> {
     let (table, definition) = (base.table(), &plan.definition);
     definition.check_rewrite(table.store().name())?;
-    if base.files().await?.files().is_empty() {
+    if base.files().await?.is_empty() {
         return replacement(base, plan).put(Vec::new(), 0).await;
     }
     let mut append = write::begin_append(target(base, plan)?)?;
@@ -71,7 +71,7 @@ fn target(base: &DeltaSnapshot, plan: &Plan) -> Result<AppendTarget> {
         // Its other rules have been kept by the rows so far, or were made without looking at them.
         rules: Rules::not_null(store.name(), &schema.logical),
         base: Arc::new(base.clone()),
-        commit: Box::new(replacement(base, plan)),
+        committer: Committer::Alone(Box::new(replacement(base, plan))),
     })
 }
 
@@ -144,7 +144,7 @@ impl Replacement {
     /// A conflict if anything but appended nothing has happened since the base.
     async fn put(mut self, adds: Vec<Add>, rows: u64) -> Result<CommitOutcome> {
         let table = Arc::clone(self.base.table());
-        let removed = self.base.files().await?.files().clone();
+        let removed = self.base.files().await?.clone();
         self.operation.metrics = json!({
             "numAddedFiles": adds.len().to_string(),
             "numRemovedFiles": removed.len().to_string(),
@@ -162,7 +162,7 @@ impl Replacement {
             if let Some(reason) = conflict(&self.base, now.state()) {
                 return Ok(CommitOutcome::Conflict { reason });
             }
-            if *now.files().await?.files() != removed {
+            if *now.files().await? != removed {
                 return Ok(CommitOutcome::Conflict { reason: other_rows(&table, &self.base, &now) });
             }
             if let Some(altered) = put_next(&table, now.state(), &commit, attempt).await? {

@@ -25,6 +25,7 @@ use super::{
 use crate::{
     delta::{
         file::DataFile,
+        index::FileIndex,
         schema::{ColumnMapping, TableSchema},
     },
     engine::{CompareOp, Predicate, ReadUnit, Scalar, ScanRequest},
@@ -76,7 +77,7 @@ fn data_file(bytes: &[u8]) -> Outcome {
         table_root: root(),
         local_root: None,
         version: 0,
-        files: Arc::new(vec![Arc::new(file(bytes.len()))]),
+        files: Arc::new(index(file(bytes.len()))),
         schema: Arc::new(schema_of(rows(0).schema().as_ref().clone())),
     };
     let whole = ScanRequest { projection: vec![0, 1, 2, 3, 4], row_id: true, predicate: Predicate::Unknown };
@@ -101,6 +102,10 @@ fn read(source: &ScanSource, request: ScanRequest, runtime: &Handle) -> Outcome 
         }
     }
     Outcome::from(rows.min(64))
+}
+
+fn index(file: DataFile) -> FileIndex {
+    FileIndex::try_new([file]).expect("one is no duplicate")
 }
 
 fn words(text: &str) -> String {
@@ -229,12 +234,11 @@ fn statistics(bytes: &[u8]) -> Outcome {
             let compare = |value| Predicate::Compare { column: path.clone(), op: CompareOp::LessOrEqual, value };
             let parts = values.map(|value| {
                 let request = ScanRequest { projection: vec![0], row_id: false, predicate: compare(value) };
-                let files = [Arc::new(file.clone())];
-                plan(&files, schema, &request, std::num::NonZeroUsize::MIN).parts.len()
+                plan(&index(file.clone()), schema, &request, std::num::NonZeroUsize::MIN).parts.len()
             });
             (known.min.is_some(), known.max.is_some(), parts)
         });
-        Outcome::from(known.collect::<Vec<_>>()).and(Outcome::from(row_count(&[Arc::new(file.clone())]).is_some()))
+        Outcome::from(known.collect::<Vec<_>>()).and(Outcome::from(row_count(&index(file.clone())).is_some()))
     })
 }
 

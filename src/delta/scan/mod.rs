@@ -56,7 +56,7 @@ pub(crate) use self::{
     read::read,
     summary::ColumnSummary,
 };
-use super::{file::DataFile, schema::TableSchema};
+use super::{index::FileIndex, schema::TableSchema};
 
 /// One version of a table, as scans need it.
 #[derive(Debug, Clone)]
@@ -69,13 +69,13 @@ pub(crate) struct ScanSource {
     pub(crate) local_root: Option<PathBuf>,
     /// The version.
     pub(crate) version: u64,
-    /// The version's files, in order of their paths.
-    pub(crate) files: Arc<Vec<Arc<DataFile>>>,
+    /// The version's files.
+    pub(crate) files: Arc<FileIndex>,
     /// The version's columns.
     pub(crate) schema: Arc<TableSchema>,
 }
 
 /// How many rows the log says the files hold, deleted ones not counted; `None` if it does not say of one.
-pub(crate) fn row_count(files: &[Arc<DataFile>]) -> Option<u64> {
+pub(crate) fn row_count(files: &FileIndex) -> Option<u64> {
     files.iter().try_fold(0_u64, |sum, file| sum.checked_add(file_bounds::rows_by_log(file)?))
 }

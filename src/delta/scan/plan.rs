@@ -1,6 +1,6 @@
 //! Which files a scan reads, and how they are shared out.
 
-use std::{num::NonZeroUsize, sync::Arc};
+use std::num::NonZeroUsize;
 
 use super::{
     file_bounds::FileBounds,
@@ -8,7 +8,7 @@ use super::{
     simplify::{Known, NEVER, coarse, simplify},
 };
 use crate::{
-    delta::{duckdb_types::stored_predicate, file::DataFile, schema::TableSchema},
+    delta::{duckdb_types::stored_predicate, file::DataFile, index::FileIndex, schema::TableSchema},
     engine::{Predicate, ReadPart, ReadPlan, ReadUnit, ScanRequest},
 };
 
@@ -23,9 +23,9 @@ const FILE_COST_BYTES: u64 = 256 * 1024;
 const SLICES_PER_PART: u64 = 4;
 
 /// Leaves out the files that hold no wanted row and splits the rest into at most `parts_max` parts of nearly equal
-/// cost. Ordinals are indexes into `files`.
+/// cost. Units name files by their ordinals.
 pub(crate) fn plan(
-    files: &[Arc<DataFile>],
+    files: &FileIndex,
     schema: &TableSchema,
     request: &ScanRequest,
     parts_max: NonZeroUsize,
@@ -41,7 +41,7 @@ pub(crate) fn plan(
         !bounds.is_empty() && may_match(&coarse, &bounds)
     };
     let wanted: Vec<Piece> = (0_u32..)
-        .zip(files)
+        .zip(files.iter())
         .filter(|(_, file)| wanted(file))
         .map(|(file, data)| Piece { file, cost: data.size_bytes.saturating_add(FILE_COST_BYTES) })
         .collect();
@@ -111,7 +111,7 @@ fn joined(part: &ReadPart) -> ReadPart {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::{collections::BTreeMap, sync::Arc};
 
     use arrow::datatypes::{DataType, Field, Schema};
     use object_store::path::Path;
@@ -124,19 +124,19 @@ mod tests {
 
     const MIB: u64 = 1024 * 1024;
 
-    fn files(sizes_mib: &[u64]) -> Vec<Arc<DataFile>> {
+    fn files(sizes_mib: &[u64]) -> FileIndex {
         let file = |(at, size): (usize, &u64)| DataFile {
-            path: Path::from(format!("{at}")),
+            path: Path::from(format!("{at:05}")),
             log_path: None,
             size_bytes: size * MIB,
             partition_values: BTreeMap::new(),
             stats_json: Some(format!(r#"{{"numRecords":9,"minValues":{{"a":{at}}},"maxValues":{{"a":{at}}}}}"#).into()),
             deletion_vector: None,
         };
-        sizes_mib.iter().enumerate().map(file).map(Arc::new).collect()
+        FileIndex::try_new(sizes_mib.iter().enumerate().map(file)).unwrap()
     }
 
-    fn planned(files: &[Arc<DataFile>], projection: Vec<usize>, predicate: Predicate, parts: usize) -> Vec<ReadPart> {
+    fn planned(files: &FileIndex, projection: Vec<usize>, predicate: Predicate, parts: usize) -> Vec<ReadPart> {
         let logical = Arc::new(Schema::new(vec![Field::new("a", DataType::Int64, true)]));
         let (stored, physical) = (Arc::clone(&logical), Arc::clone(&logical));
         let schema = TableSchema { logical, stored, physical, partition_columns: vec![], mapping: ColumnMapping::None };
@@ -144,7 +144,7 @@ mod tests {
         plan(files, &schema, &request, NonZeroUsize::new(parts).unwrap()).parts
     }
 
-    fn bytes(files: &[Arc<DataFile>], part: &ReadPart) -> u64 {
+    fn bytes(files: &FileIndex, part: &ReadPart) -> u64 {
         part.units.iter().map(|unit| files[unit.file as usize].size_bytes / u64::from(unit.slices)).sum()
     }
 
@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(units(from(2)), [2, 3]);
         assert!(planned(&files, vec![0], from(4), 4).is_empty());
         assert!(planned(&files, vec![], Predicate::Or(vec![]), 4).is_empty());
-        assert!(planned(&[], vec![0], Predicate::Unknown, 4).is_empty());
+        assert!(planned(&FileIndex::default(), vec![0], Predicate::Unknown, 4).is_empty());
         let list = |negated| Predicate::In {
             column: vec!["a".to_owned()],
             values: (2..200).map(Scalar::Integer).collect(),

@@ -25,6 +25,7 @@ mod batch;
 mod budget;
 mod column;
 mod encoder;
+mod few;
 mod file_writer;
 mod layout;
 mod limits;
@@ -44,8 +45,9 @@ use limits::Limits;
 
 use crate::engine::{Append, Result};
 
+pub(crate) use few::{FewRows, Written, write_together};
 pub(crate) use stage::{Stage, Staged, settle};
-pub(crate) use target::{AppendTarget, CommitAdds, OutcomeUnknown, StageTarget, StatsColumns};
+pub(crate) use target::{AppendTarget, CommitAdds, CommitShared, Committer, OutcomeUnknown, StageTarget, StatsColumns};
 
 /// Begins an append: nothing is staged before the first rows come.
 ///

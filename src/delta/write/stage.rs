@@ -22,6 +22,7 @@ use super::{
     batch::BatchCheck,
     budget::Budget,
     encoder::Encoder,
+    few::{FewRows, Written},
     layout::FileLayout,
     rows::Rows,
     staging::{Place, Staging},
@@ -119,6 +120,11 @@ impl Stage {
         matches!(self.encoder, EncoderState::Stopping(_) | EncoderState::Gone)
     }
 
+    /// Whether no rows have come, and nothing has failed.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows == 0 && !self.has_failed()
+    }
+
     /// Does a batch have the table's columns, in order, by name and type?
     ///
     /// # Errors
@@ -182,21 +188,30 @@ impl Stage {
     fn start(&self) -> Result<Link> {
         let (chunks, waiting) = mpsc::channel(self.limits.queue_chunks);
         let (answer, outcome) = oneshot::channel();
-        let cancelled = Arc::new(AtomicBool::new(false));
-        let work = Work {
+        let (work, cancelled) = (self.work(), Arc::new(AtomicBool::new(false)));
+        let stop = Arc::clone(&cancelled);
+        thread::Builder::new()
+            .name("delta-encode".to_owned())
+            // An answer that nobody takes is dropped here, and with it the files.
+            .spawn(move || drop(answer.send(work.run(|encoder| encoder.run(waiting, &stop)))))
+            .map_err(|e| Error::internal("could not start the encoder's thread", e))?;
+        Ok(Link { chunks: Some(chunks), outcome: Some(outcome), cancelled })
+    }
+
+    fn work(&self) -> Work {
+        Work {
             table: Arc::clone(&self.table),
             layout: Arc::clone(&self.layout),
             limits: self.limits,
             budget: Arc::clone(&self.budget),
             staging: Staging::new(self.place.clone()),
-            cancelled: Arc::clone(&cancelled),
-        };
-        thread::Builder::new()
-            .name("delta-encode".to_owned())
-            // An answer that nobody takes is dropped here, and with it the files.
-            .spawn(move || drop(answer.send(work.run(waiting))))
-            .map_err(|e| Error::internal("could not start the encoder's thread", e))?;
-        Ok(Link { chunks: Some(chunks), outcome: Some(outcome), cancelled })
+        }
+    }
+
+    /// Makes durable files of these rows alone, here and now. Blocking.
+    pub(super) fn write_once(self, chunk: Vec<Rows>, rows: u64) -> Result<Staged> {
+        let staged = self.work().run(|encoder| encoder.run_once(chunk).map(Some))?;
+        Ok(Staged { rows, ..staged })
     }
 
     /// It has failed: everything staged is removed in the background.
@@ -208,6 +223,17 @@ impl Stage {
         };
         if let EncoderState::Idle = self.encoder {
             self.encoder = EncoderState::Gone;
+        }
+    }
+
+    /// All rows as they are if they are few, otherwise in durable files.
+    pub(super) async fn end(self) -> Result<Written> {
+        let few = self.gathered_rows <= self.limits.shared_rows && self.gathered_bytes <= self.limits.shared_bytes;
+        match self.encoder {
+            EncoderState::Idle if few => {
+                Ok(Written::Rows(FewRows { parts: self.gathered, count: self.rows, bytes: self.gathered_bytes }))
+            }
+            _ => Ok(Written::Files(self.finish().await?)),
         }
     }
 
@@ -296,25 +322,24 @@ impl Drop for Link {
     }
 }
 
-/// What the encoder's thread works with.
+/// What an encoder works with.
 struct Work {
     table: Arc<TableSchema>,
     layout: Arc<FileLayout>,
     limits: Limits,
     budget: Arc<Budget>,
     staging: Staging,
-    cancelled: Arc<AtomicBool>,
 }
 
 impl Work {
     /// Whatever goes wrong, nothing staged is left when this returns an error.
-    fn run(mut self, chunks: mpsc::Receiver<Vec<Rows>>) -> Result<Staged> {
-        let encode = || {
-            let Self { table, layout, limits, budget, staging, cancelled } = &mut self;
+    fn run(mut self, encode: impl FnOnce(Encoder<'_>) -> Result<Option<Vec<Add>>>) -> Result<Staged> {
+        let encoding = || {
+            let Self { table, layout, limits, budget, staging } = &mut self;
             let (table, layout, budget) = (Arc::clone(table), Arc::clone(layout), Arc::clone(budget));
-            Encoder::new(table, layout, *limits, budget, staging)?.run(chunks, cancelled)
+            encode(Encoder::new(table, layout, *limits, budget, staging)?)
         };
-        let encoded = catch_unwind(AssertUnwindSafe(encode))
+        let encoded = catch_unwind(AssertUnwindSafe(encoding))
             .unwrap_or_else(|_| Err(Error::internal("could not write a data file", "the encoder panicked")));
         match encoded {
             Ok(Some(adds)) => {

@@ -20,6 +20,7 @@ use url::Url;
 use crate::{
     delta::{
         file::DataFile,
+        index::FileIndex,
         scan::{ScanSource, plan, read},
         schema::{ColumnMapping, TableSchema},
     },
@@ -104,13 +105,18 @@ impl Fixture {
             table_root: Url::from_directory_path(&root).unwrap(),
             local_root: (!self.remote).then_some(root),
             version: 7,
-            files: Arc::new(self.files.clone()),
+            files: Arc::new(self.index()),
             schema: Arc::new(self.schema.clone()),
         }
     }
 
     pub(super) fn plan(&self, request: &ScanRequest, parts_max: usize) -> ReadPlan {
-        plan(&self.files, &self.schema, request, NonZeroUsize::new(parts_max).unwrap())
+        plan(&self.index(), &self.schema, request, NonZeroUsize::new(parts_max).unwrap())
+    }
+
+    /// The files' names are numbered, so their ordinals are their places.
+    pub(super) fn index(&self) -> FileIndex {
+        FileIndex::try_new(self.files.iter().cloned()).unwrap()
     }
 
     /// Every batch of a part.
