@@ -4,6 +4,7 @@ mod counting;
 mod data;
 mod failures;
 mod fixture;
+mod many_files;
 mod oracle;
 mod property;
 mod pruning;
