@@ -56,6 +56,10 @@ pub struct ServeOptions {
     /// The most streams one scan is split into [default: twice the cores].
     #[arg(long, value_name = "N")]
     pub scan_streams_max: Option<NonZeroUsize>,
+    /// How many INSERTs into one table may share a commit, if they come while another is being made; with 1 each makes
+    /// its own [default: 1024].
+    #[arg(long, value_name = "N")]
+    pub group_commit_statements_max: Option<NonZeroUsize>,
     /// Bounds on what clients can ask for.
     #[command(flatten)]
     pub limits: LimitOptions,
@@ -126,6 +130,7 @@ impl ServeOptions {
             config.limits.scan_streams_max = streams_max;
         }
         self.limits.apply(&mut config.limits);
+        config.group_commit_statements_max = self.group_commit_statements_max;
         config
     }
 }

@@ -20,6 +20,8 @@ pub struct Config {
     pub drain_grace: Duration,
     /// Bounds on what clients can ask for.
     pub limits: Limits,
+    /// How many INSERTs into one table may share a commit, unless by default; with 1 each makes its own.
+    pub group_commit_statements_max: Option<NonZeroUsize>,
 }
 
 /// One catalog.
@@ -83,7 +85,14 @@ impl Default for Limits {
 impl Config {
     /// A server of these catalogs at these endpoints, the rest by default.
     pub fn new(catalogs: Vec<CatalogConfig>, listen: Vec<Endpoint>) -> Self {
-        Self { catalogs, listen, socket_mode: 0o600, drain_grace: Duration::from_secs(30), limits: Limits::default() }
+        Self {
+            catalogs,
+            listen,
+            socket_mode: 0o600,
+            drain_grace: Duration::from_secs(30),
+            limits: Limits::default(),
+            group_commit_statements_max: None,
+        }
     }
 
     /// What is wrong with the settings, all of it at once; empty if nothing is.

@@ -30,7 +30,7 @@ const BACKOFF_FIRST_MS: u64 = 4;
 /// No wait is longer, so that a writer does not sleep through a quiet moment.
 const BACKOFF_MS_MAX: u64 = 500;
 
-/// Commits the files of one append on top of the snapshot that it began from.
+/// Commits the files of one append, as a version of their own, on top of the snapshot that it began from.
 #[derive(Debug)]
 pub(crate) struct AppendCommit {
     base: DeltaSnapshot,

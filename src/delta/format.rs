@@ -10,23 +10,44 @@ use async_trait::async_trait;
 use lru::LruCache;
 use url::Url;
 
-use super::{alter, checkpoint::Background, create, snapshot::DeltaSnapshot, store::TableStore, table::DeltaTable};
+use super::{
+    alter, checkpoint::Background, create, group_commit::GroupLimits, snapshot::DeltaSnapshot, store::TableStore,
+    table::DeltaTable,
+};
 use crate::engine::{Alteration, Result, Snapshot, Table, TableFormat, TableSpec};
+
+/// How Delta tables are worked with.
+#[derive(Debug, Clone, Copy)]
+pub struct DeltaOptions {
+    /// How many tables are remembered, those used last: a table's file list takes about a kilobyte a file, and a
+    /// forgotten table only costs reading its log again.
+    pub tables_cached_max: NonZeroUsize,
+    /// How many INSERTs into one table may share a commit, if they come while another is being made; with 1 each makes
+    /// its own.
+    pub group_commit_statements_max: NonZeroUsize,
+}
+
+impl Default for DeltaOptions {
+    fn default() -> Self {
+        Self {
+            tables_cached_max: NonZeroUsize::new(4096).expect("is not zero"),
+            group_commit_statements_max: GroupLimits::STATEMENTS_MAX,
+        }
+    }
+}
 
 /// Opens and makes Delta tables, and remembers what it knows of those in use.
 pub struct DeltaFormat {
+    options: DeltaOptions,
     tables: Mutex<LruCache<Url, Arc<DeltaTable>>>,
     background: Arc<Background>,
 }
 
 impl DeltaFormat {
-    /// How many tables are remembered unless told otherwise: a table's file list takes about a kilobyte a file,
-    /// and a forgotten table only costs reading its log again.
-    pub const TABLES_CACHED_MAX: NonZeroUsize = NonZeroUsize::new(4096).expect("is not zero");
-
-    /// A format that remembers at most `tables_cached_max` tables, those used last.
-    pub fn new(tables_cached_max: NonZeroUsize) -> Self {
-        Self { tables: Mutex::new(LruCache::new(tables_cached_max)), background: Arc::default() }
+    /// A format that works as `options` say.
+    pub fn new(options: DeltaOptions) -> Self {
+        let tables = Mutex::new(LruCache::new(options.tables_cached_max));
+        Self { options, tables, background: Arc::default() }
     }
 
     /// Waits for what goes on behind finished calls (checkpoints). For a shutdown, after the last call.
@@ -39,7 +60,9 @@ impl DeltaFormat {
         if let Some(table) = tables.get(location) {
             return Ok(table.clone());
         }
-        let table = Arc::new(DeltaTable::new(TableStore::open(location)?, self.background.clone()));
+        let limits = GroupLimits::of_statements(self.options.group_commit_statements_max);
+        let table = DeltaTable::new(TableStore::open(location)?, self.background.clone()).with_group(limits);
+        let table = Arc::new(table);
         tables.put(location.clone(), table.clone());
         Ok(table)
     }
@@ -68,7 +91,7 @@ impl TableFormat for DeltaFormat {
 
 impl Default for DeltaFormat {
     fn default() -> Self {
-        Self::new(Self::TABLES_CACHED_MAX)
+        Self::new(DeltaOptions::default())
     }
 }
 

@@ -7,11 +7,12 @@
 //! - `field_metadata`, `rules`: what is noted of columns, and what every row must satisfy.
 //! - `store`, `durable`, `log`, `log_listing`, `actions`: where tables lie, their commits, and what those say.
 //! - `history`: when versions were committed.
-//! - `file`, `index`, `replay`, `version`: data files, and all of a version's, read at once or commit by commit.
+//! - `file`, `file_actions`, `index`, `replay`, `version`: data files, and all of a version's, read at once or commit by commit.
 //! - `table`, `snapshot`: one table's versions, and one version behind the seam.
 //! - `create`, `commit`, `commit_info`, `stamp`, `checkpoint`: what is written to logs.
 //! - `scan`: pruning, reading and deletion vectors.
 //! - `write`: encoding, statistics and appends.
+//! - `group_commit`: appends that share a version.
 //! - `change`: rows updated and deleted.
 //! - `alter`: changes of a table's definition.
 
@@ -29,11 +30,13 @@ mod durable;
 mod features;
 mod field_metadata;
 mod file;
+mod file_actions;
 #[cfg(test)]
 mod fixtures;
 mod format;
 #[cfg(test)]
 pub(crate) mod fuzz;
+mod group_commit;
 mod history;
 mod index;
 mod log;
@@ -50,4 +53,4 @@ mod type_changes;
 mod version;
 mod write;
 
-pub use format::DeltaFormat;
+pub use format::{DeltaFormat, DeltaOptions};

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 
 use super::{
     change,
-    commit::AppendCommit,
     definition::Definition,
+    group_commit,
     index::FileIndex,
     scan::{self, ColumnSummary, ScanSource},
     table::DeltaTable,
@@ -127,7 +127,7 @@ impl Snapshot for DeltaSnapshot {
             stage: self.table.stage_target(self.definition()),
             rules: self.definition().rules(store.name())?,
             base: Arc::new(self.clone()),
-            commit: Box::new(AppendCommit::new(self.clone())),
+            committer: group_commit::committer(self.clone()),
         })
     }
 

@@ -18,6 +18,7 @@ use super::{
     actions::parse_commit,
     checkpoint::Background,
     definition::Definition,
+    group_commit::{Group, GroupLimits},
     history::{History, now_us},
     log::{CommitIdentity, Log},
     replay::{is_whole, no_version, replay},
@@ -48,6 +49,7 @@ pub(crate) struct DeltaTable {
     refreshes: AtomicU64,
     /// Held while this process commits, so that its own commits do not race each other.
     commits: Mutex<()>,
+    group: Arc<Group>,
     background: Arc<Background>,
 }
 
@@ -69,8 +71,14 @@ impl DeltaTable {
             cache: Mutex::new(cache),
             refreshes: AtomicU64::new(0),
             commits: Mutex::new(()),
+            group: Arc::default(),
             background,
         }
+    }
+
+    /// With other bounds on what shares a commit.
+    pub(crate) fn with_group(self, limits: GroupLimits) -> Self {
+        Self { group: Arc::new(Group::new(limits)), ..self }
     }
 
     pub(crate) fn store(&self) -> &Arc<TableStore> {
@@ -93,6 +101,11 @@ impl DeltaTable {
 
     pub(crate) fn background(&self) -> &Background {
         &self.background
+    }
+
+    /// The appends that wait for a version.
+    pub(crate) fn group(&self) -> &Arc<Group> {
+        &self.group
     }
 
     pub(crate) async fn lock_commits(&self) -> MutexGuard<'_, ()> {

@@ -27,7 +27,8 @@ async fn handles_of_one_location_share_their_cache_until_it_is_forgotten() {
 #[tokio::test]
 async fn only_so_many_tables_are_remembered() {
     let lake = Lake::new();
-    let format = DeltaFormat::new(NonZeroUsize::new(2).unwrap());
+    let two = NonZeroUsize::new(2).unwrap();
+    let format = DeltaFormat::new(DeltaOptions { tables_cached_max: two, ..DeltaOptions::default() });
     let first = format.open(&lake.location("a")).unwrap();
     for other in ["b", "c"] {
         format.open(&lake.location(other)).unwrap();

@@ -3,6 +3,7 @@
 //! - [`plan()`]: files are pruned by the log's knowledge of them, and shared out.
 //! - [`read()`]: a part is read, unit after unit, on threads that may block.
 //! - [`RowFetcher`]: single rows by their places.
+//! - [`file_rows()`]: how many rows a file has, and which of them are deleted.
 //! - [`ColumnSummary`]: what the log knows of a column over all files.
 //! - `prune`, `order`, `simplify`, `filter`: predicates over bounds, and over rows. No I/O.
 //! - `digest`, `keys`: what was found out about files, kept for the next statements.
@@ -24,6 +25,7 @@ mod deletion;
 mod digest;
 mod fetch;
 mod file_bounds;
+mod file_rows;
 mod filter;
 mod footer;
 #[cfg(test)]
@@ -57,7 +59,9 @@ use self::digest::RowCount;
 pub(crate) use self::{
     digest::Digest,
     fetch::{RowFetcher, RowPlace},
+    file_rows::{FileRows, file_rows},
     plan::plan,
+    raw_json::replaced_fields,
     read::read,
     summary::ColumnSummary,
 };

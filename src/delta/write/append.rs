@@ -6,8 +6,8 @@ use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 
 use super::{
-    AppendTarget, CommitAdds, Limits,
-    stage::{Stage, settle},
+    AppendTarget, CommitAdds, Committer, Limits,
+    stage::{Stage, Staged, settle},
 };
 use crate::{
     delta::rules::Rules,
@@ -19,13 +19,13 @@ pub(super) struct DeltaAppend {
     rules: Rules,
     pub(super) stage: Stage,
     base: Arc<dyn Snapshot>,
-    commit: Box<dyn CommitAdds>,
+    committer: Committer,
 }
 
 impl DeltaAppend {
     pub(super) fn begin(target: AppendTarget, limits: Limits) -> Result<Self> {
-        let AppendTarget { stage, rules, base, commit } = target;
-        Ok(Self { rules, stage: Stage::begin_within(stage, limits)?, base, commit })
+        let AppendTarget { stage, rules, base, committer } = target;
+        Ok(Self { rules, stage: Stage::begin_within(stage, limits)?, base, committer })
     }
 
     fn ruled(&mut self, batch: &RecordBatch) -> Result<RecordBatch> {
@@ -46,17 +46,22 @@ impl Append for DeltaAppend {
     }
 
     async fn commit(self: Box<Self>) -> Result<CommitOutcome> {
-        let mut staged = self.stage.finish().await?;
-        let (adds, rows) = (std::mem::take(&mut staged.adds), staged.rows);
-        if rows == 0 {
-            return Ok(CommitOutcome::Committed(self.base));
+        let Self { stage, base, committer, .. } = *self;
+        match committer {
+            _ if stage.is_empty() => Ok(CommitOutcome::Committed(base)),
+            Committer::Alone(commit) => commit_alone(stage.finish().await?, commit).await,
+            Committer::Shared(commit) => commit.commit(stage.end().await?).await,
         }
-        let committing = settle(vec![staged], self.commit.commit(adds, rows));
-        // A task of its own: a caller that goes away must not leave a commit half decided.
-        tokio::spawn(committing).await.map_err(|e| Error::internal("the commit did not come to an end", e))?
     }
 
     async fn abort(self: Box<Self>) {
         self.stage.abort().await;
     }
+}
+
+async fn commit_alone(mut staged: Staged, commit: Box<dyn CommitAdds>) -> Result<CommitOutcome> {
+    let (adds, rows) = (std::mem::take(&mut staged.adds), staged.rows);
+    // A task of its own: a caller that goes away must not leave a commit half decided.
+    let committing = tokio::spawn(settle(vec![staged], commit.commit(adds, rows)));
+    committing.await.map_err(|e| Error::internal("the commit did not come to an end", e))?
 }

@@ -30,13 +30,16 @@ pub(super) struct ColumnEncoder {
     writers: Vec<ArrowColumnWriter>,
     has_nan: Vec<bool>,
     null_rows: u64,
+    /// Whether leaves are encoded side by side.
+    parallel: bool,
 }
 
 impl ColumnEncoder {
-    /// Takes as many `writers` as the column has leaves.
-    pub(super) fn new(field: FieldRef, writers: &mut impl Iterator<Item = ArrowColumnWriter>) -> Self {
+    /// Takes as many `writers` as the column has leaves, which are encoded side by side if `parallel`.
+    pub(super) fn new(field: FieldRef, writers: &mut impl Iterator<Item = ArrowColumnWriter>, parallel: bool) -> Self {
         let writers: Vec<_> = writers.take(leaf_count(field.data_type())).collect();
-        Self { field, has_nan: vec![false; writers.len()], writers, null_rows: 0 }
+        let parallel = parallel && writers.len() > 1;
+        Self { field, has_nan: vec![false; writers.len()], writers, null_rows: 0, parallel }
     }
 
     pub(super) fn encode(&mut self, arrays: &[ArrayRef]) -> Result<()> {
@@ -53,9 +56,9 @@ impl ColumnEncoder {
         self.null_rows += array.null_count() as u64;
         mark_nan(array, &mut self.has_nan.iter_mut());
         let leaves = compute_leaves(&self.field, array)?;
-        match &mut self.writers[..] {
-            [writer] => leaves.iter().try_for_each(|leaf| writer.write(leaf)),
-            writers => writers.par_iter_mut().zip(&leaves).try_for_each(|(writer, leaf)| writer.write(leaf)),
+        match self.parallel {
+            true => self.writers.par_iter_mut().zip(&leaves).try_for_each(|(writer, leaf)| writer.write(leaf)),
+            false => self.writers.iter_mut().zip(&leaves).try_for_each(|(writer, leaf)| writer.write(leaf)),
         }
     }
 
@@ -68,7 +71,10 @@ impl ColumnEncoder {
     }
 
     pub(super) fn finish(self) -> Result<EncodedColumn> {
-        let chunks = self.writers.into_par_iter().map(ArrowColumnWriter::close).collect::<Result<_>>()?;
+        let chunks = match self.parallel {
+            true => self.writers.into_par_iter().map(ArrowColumnWriter::close).collect::<Result<_>>()?,
+            false => self.writers.into_iter().map(ArrowColumnWriter::close).collect::<Result<_>>()?,
+        };
         Ok(EncodedColumn { chunks, has_nan: self.has_nan, null_rows: self.null_rows })
     }
 }

@@ -1,5 +1,5 @@
 //! The encoder of one append: which rows go to which file, when a row group and a file end, and what may be held
-//! meanwhile. Runs on a thread of its own, blocking.
+//! meanwhile. Blocking.
 
 use std::{
     collections::VecDeque,
@@ -53,6 +53,8 @@ pub(super) struct Encoder<'a> {
     ended: VecDeque<FileWriter>,
     files: usize,
     adds: Vec<Add>,
+    /// Columns are encoded on this thread.
+    lone: bool,
 }
 
 #[derive(Debug, Default)]
@@ -93,6 +95,7 @@ impl<'a> Encoder<'a> {
             ended,
             files: 0,
             adds,
+            lone: false,
         })
     }
 
@@ -112,6 +115,13 @@ impl<'a> Encoder<'a> {
             return Ok(None);
         }
         self.finish().map(Some)
+    }
+
+    /// Makes durable files of one chunk, which is all there is.
+    pub(super) fn run_once(mut self, chunk: Vec<Rows>) -> Result<Vec<Add>> {
+        self.lone = chunk.iter().map(|rows| rows.bytes).sum::<usize>() <= self.limits.lone_bytes;
+        self.take(chunk)?;
+        self.finish()
     }
 
     fn take(&mut self, chunk: Vec<Rows>) -> Result<()> {
@@ -201,7 +211,7 @@ impl<'a> Encoder<'a> {
         let path = if directory.is_empty() { name } else { format!("{directory}/{name}") };
         let sink = self.staging.create(&path).map_err(|e| writing_failed(&path, e))?;
         self.files += 1;
-        FileWriter::begin(Arc::clone(&self.layout), path, values.clone(), sink).map_err(encoding_failed)
+        FileWriter::begin(Arc::clone(&self.layout), path, values.clone(), sink, self.lone).map_err(encoding_failed)
     }
 
     /// The file takes no more rows; it is written out as its columns get done.

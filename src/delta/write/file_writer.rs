@@ -28,6 +28,8 @@ pub(super) struct FileWriter {
     /// Take no more rows and are not yet written, oldest first.
     closing: VecDeque<RowGroup>,
     row_groups: usize,
+    /// Columns are encoded on this thread.
+    lone: bool,
     facts: FileFacts,
 }
 
@@ -37,12 +39,14 @@ impl FileWriter {
         path: String,
         partition_values: HashMap<String, Option<String>>,
         sink: Sink,
+        lone: bool,
     ) -> Result<Self> {
         let writer = SerializedFileWriter::new(sink, Arc::clone(&layout.parquet), Arc::clone(&layout.properties))?;
         let factory = ArrowRowGroupWriterFactory::new(&writer, Arc::clone(&layout.schema));
         let facts = FileFacts::default();
         let closing = VecDeque::new();
-        Ok(Self { path, partition_values, layout, writer, factory, current: None, closing, row_groups: 0, facts })
+        let (current, row_groups) = (None, 0);
+        Ok(Self { path, partition_values, layout, writer, factory, current, closing, row_groups, lone, facts })
     }
 
     /// Adds rows to the current row group.
@@ -51,7 +55,7 @@ impl FileWriter {
             Some(current) => current,
             None => {
                 self.row_groups += 1;
-                RowGroup::begin(&self.factory, &self.layout.schema, self.row_groups - 1)?
+                RowGroup::begin(&self.factory, &self.layout.schema, self.row_groups - 1, self.lone)?
             }
         };
         current.push(parts, held)?;

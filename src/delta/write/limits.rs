@@ -3,6 +3,14 @@
 /// How much an append holds, and how large its files become.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
+    /// Rows up to which an append shares its files with others that wait: encoding them takes no longer than the
+    /// commit that all wait for. More are encoded beside that commit.
+    pub(super) shared_rows: usize,
+    /// Likewise for wide rows.
+    pub(super) shared_bytes: usize,
+    /// Bytes of rows up to which columns are encoded one by one on the thread that writes the file: to wake others
+    /// takes longer.
+    pub(super) lone_bytes: usize,
     /// Rows handed to the encoder at once. 32 of DuckDB's 2048-row batches: few enough for the encoder to start
     /// early, enough for a hand-over to cost nothing next to encoding.
     pub(super) chunk_rows: usize,
@@ -37,6 +45,9 @@ const MIB: usize = 1 << 20;
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            shared_rows: 16 * 1024,
+            shared_bytes: 2 * MIB,
+            lone_bytes: MIB / 8,
             chunk_rows: 64 * 1024,
             chunk_bytes: 16 * MIB,
             queue_chunks: 2,

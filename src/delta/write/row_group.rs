@@ -1,4 +1,4 @@
-//! One row group being encoded: every column on its own, on rayon's pool.
+//! One row group being encoded: every column on its own, on rayon's pool, or a small one here and now.
 //!
 //! A column takes its rows in order but waits for no other column, and the next row group may begin while slow
 //! columns of this one are still at work: so all cores stay busy whatever the columns cost.
@@ -37,15 +37,21 @@ pub(super) struct RowGroup {
 }
 
 impl RowGroup {
-    /// An empty row group, the `index`th of its file.
-    pub(super) fn begin(factory: &ArrowRowGroupWriterFactory, schema: &SchemaRef, index: usize) -> Result<Self> {
+    /// An empty row group, the `index`th of its file. If `lone`, the threads that call do all the work.
+    pub(super) fn begin(
+        factory: &ArrowRowGroupWriterFactory,
+        schema: &SchemaRef,
+        index: usize,
+        lone: bool,
+    ) -> Result<Self> {
         let mut writers = factory.create_column_writers(index)?.into_iter();
         let (finish, finished) = mpsc::channel();
         let abandoned = Arc::new(AtomicBool::new(false));
         let columns = schema.fields().iter().enumerate().map(|(index, field)| {
-            let encoder = ColumnEncoder::new(Arc::clone(field), &mut writers);
+            let encoder = ColumnEncoder::new(Arc::clone(field), &mut writers, !lone);
             Arc::new(Column {
                 index,
+                lone,
                 queue: Mutex::new(Queue { jobs: VecDeque::new(), encoder: Some(encoder), closing: false, over: false }),
                 finish: finish.clone(),
                 abandoned: Arc::clone(&abandoned),
@@ -122,6 +128,8 @@ impl Drop for RowGroup {
 #[derive(Debug)]
 struct Column {
     index: usize,
+    /// Whoever hands over rows encodes them.
+    lone: bool,
     queue: Mutex<Queue>,
     finish: mpsc::Sender<(usize, Result<EncodedColumn>)>,
     /// Nobody wants the row group any more: rows that wait are dropped instead of encoded.
@@ -166,6 +174,9 @@ impl Column {
     fn work(self: &Arc<Self>, mut queue: MutexGuard<'_, Queue>) {
         if let Some(encoder) = queue.encoder.take() {
             drop(queue);
+            if self.lone {
+                return self.run(encoder);
+            }
             let column = Arc::clone(self);
             rayon::spawn_fifo(move || column.run(encoder));
         }
@@ -232,7 +243,7 @@ mod tests {
     fn begin(schema: &SchemaRef) -> RowGroup {
         let parquet = ArrowSchemaConverter::new().convert(schema).unwrap();
         let writer = SerializedFileWriter::new(Vec::new(), parquet.root_schema_ptr(), Arc::default()).unwrap();
-        RowGroup::begin(&ArrowRowGroupWriterFactory::new(&writer, Arc::clone(schema)), schema, 0).unwrap()
+        RowGroup::begin(&ArrowRowGroupWriterFactory::new(&writer, Arc::clone(schema)), schema, 0, false).unwrap()
     }
 
     #[test]

@@ -12,16 +12,14 @@ use std::{
 
 use arrow::record_batch::RecordBatch;
 use deltalake_core::kernel::Add;
-use tokio::{
-    runtime::Handle,
-    sync::{mpsc, oneshot},
-};
+use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Limits, OutcomeUnknown, StageTarget,
     batch::BatchCheck,
     budget::Budget,
     encoder::Encoder,
+    few::{FewRows, Written},
     layout::FileLayout,
     rows::Rows,
     staging::{Place, Staging},
@@ -30,9 +28,6 @@ use crate::{
     delta::schema::TableSchema,
     engine::{CommitOutcome, Error, Result},
 };
-
-/// Parts that one file of an unpartitioned table uploads at once.
-const UPLOAD_PARTS_MAX: usize = 8;
 
 /// Data files of one statement under way. Dropping it removes what was staged, in the background.
 pub(crate) struct Stage {
@@ -86,19 +81,12 @@ impl Stage {
     }
 
     pub(super) fn begin_within(target: StageTarget, mut limits: Limits) -> Result<Self> {
-        let StageTarget { store, local_root, schema, stats_columns } = target;
+        let place = Place::of(&target)?;
+        let StageTarget { schema, stats_columns, .. } = target;
         let layout = Arc::new(FileLayout::new(&schema, &stats_columns)?);
-        let place = match local_root {
-            Some(root) => Place::Local(root),
-            None => {
-                let runtime =
-                    Handle::try_current().map_err(|e| Error::internal("an upload needs a tokio runtime", e))?;
-                // Of many partitions each has its own part to send.
-                let parts_max = if schema.partition_columns.is_empty() { UPLOAD_PARTS_MAX } else { 1 };
-                limits.open_files = limits.open_files.min(limits.open_uploads);
-                Place::Remote { store, runtime, parts_max }
-            }
-        };
+        if let Place::Remote { .. } = place {
+            limits.open_files = limits.open_files.min(limits.open_uploads);
+        }
         Ok(Self {
             check: BatchCheck::new(&schema),
             limits,
@@ -115,15 +103,20 @@ impl Stage {
     }
 
     /// Whether a call has failed: then it takes nothing more.
-    pub(super) fn has_failed(&self) -> bool {
+    pub(crate) fn has_failed(&self) -> bool {
         matches!(self.encoder, EncoderState::Stopping(_) | EncoderState::Gone)
+    }
+
+    /// Whether no rows have come, and nothing has failed.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows == 0 && !self.has_failed()
     }
 
     /// Does a batch have the table's columns, in order, by name and type?
     ///
     /// # Errors
     /// `InvalidArgument` by the column that differs.
-    pub(super) fn check(&mut self, batch: &RecordBatch) -> Result<()> {
+    pub(crate) fn check(&mut self, batch: &RecordBatch) -> Result<()> {
         self.check.check(batch)
     }
 
@@ -182,25 +175,34 @@ impl Stage {
     fn start(&self) -> Result<Link> {
         let (chunks, waiting) = mpsc::channel(self.limits.queue_chunks);
         let (answer, outcome) = oneshot::channel();
-        let cancelled = Arc::new(AtomicBool::new(false));
-        let work = Work {
+        let (work, cancelled) = (self.work(), Arc::new(AtomicBool::new(false)));
+        let stop = Arc::clone(&cancelled);
+        thread::Builder::new()
+            .name("delta-encode".to_owned())
+            // An answer that nobody takes is dropped here, and with it the files.
+            .spawn(move || drop(answer.send(work.run(|encoder| encoder.run(waiting, &stop)))))
+            .map_err(|e| Error::internal("could not start the encoder's thread", e))?;
+        Ok(Link { chunks: Some(chunks), outcome: Some(outcome), cancelled })
+    }
+
+    fn work(&self) -> Work {
+        Work {
             table: Arc::clone(&self.table),
             layout: Arc::clone(&self.layout),
             limits: self.limits,
             budget: Arc::clone(&self.budget),
             staging: Staging::new(self.place.clone()),
-            cancelled: Arc::clone(&cancelled),
-        };
-        thread::Builder::new()
-            .name("delta-encode".to_owned())
-            // An answer that nobody takes is dropped here, and with it the files.
-            .spawn(move || drop(answer.send(work.run(waiting))))
-            .map_err(|e| Error::internal("could not start the encoder's thread", e))?;
-        Ok(Link { chunks: Some(chunks), outcome: Some(outcome), cancelled })
+        }
+    }
+
+    /// Makes durable files of these rows alone, here and now. Blocking.
+    pub(super) fn write_once(self, chunk: Vec<Rows>, rows: u64) -> Result<Staged> {
+        let staged = self.work().run(|encoder| encoder.run_once(chunk).map(Some))?;
+        Ok(Staged { rows, ..staged })
     }
 
     /// It has failed: everything staged is removed in the background.
-    pub(super) fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.gathered.clear();
         self.encoder = match std::mem::replace(&mut self.encoder, EncoderState::Gone) {
             EncoderState::Running(mut link) => link.outcome.take().map_or(EncoderState::Gone, EncoderState::Stopping),
@@ -208,6 +210,17 @@ impl Stage {
         };
         if let EncoderState::Idle = self.encoder {
             self.encoder = EncoderState::Gone;
+        }
+    }
+
+    /// All rows as they are if they are few, otherwise in durable files.
+    pub(super) async fn end(self) -> Result<Written> {
+        let few = self.gathered_rows <= self.limits.shared_rows && self.gathered_bytes <= self.limits.shared_bytes;
+        match self.encoder {
+            EncoderState::Idle if few => {
+                Ok(Written::Rows(FewRows { parts: self.gathered, count: self.rows, bytes: self.gathered_bytes }))
+            }
+            _ => Ok(Written::Files(self.finish().await?)),
         }
     }
 
@@ -234,13 +247,29 @@ impl Stage {
     }
 }
 
-fn already_failed() -> Error {
+/// The refusal of whatever comes after a failure.
+pub(crate) fn already_failed() -> Error {
     Error::FailedPrecondition("this statement has failed before and takes nothing more".to_owned())
 }
 
 impl Staged {
     fn nothing(place: Place) -> Self {
-        Self { adds: Vec::new(), rows: 0, staging: Staging::new(place) }
+        Self::of(Staging::new(place))
+    }
+
+    /// Files that hold no rows.
+    pub(super) fn of(staging: Staging) -> Self {
+        Self { adds: Vec::new(), rows: 0, staging }
+    }
+
+    /// The files may belong to a version from here on: dropping this removes nothing.
+    pub(crate) fn keep(&mut self) {
+        self.staging.keep();
+    }
+
+    /// They do not after all.
+    pub(crate) fn release(&mut self) {
+        self.staging.release();
     }
 
     /// Removes the files and waits until they are gone.
@@ -260,7 +289,7 @@ pub(crate) async fn settle(
     committing: impl Future<Output = Result<CommitOutcome>>,
 ) -> Result<CommitOutcome> {
     // From here on the files may belong to a version, also if the committer panics.
-    staged.iter_mut().for_each(|staged| staged.staging.keep());
+    staged.iter_mut().for_each(Staged::keep);
     let outcome = committing.await;
     match &outcome {
         Ok(CommitOutcome::Committed(_)) => {}
@@ -276,7 +305,8 @@ pub(crate) async fn settle(
     outcome
 }
 
-fn is_outcome_unknown(error: &Error) -> bool {
+/// Whether a commit that failed so may stand all the same.
+pub(crate) fn is_outcome_unknown(error: &Error) -> bool {
     matches!(error, Error::Internal { source, .. } if source.is::<OutcomeUnknown>())
 }
 
@@ -296,25 +326,24 @@ impl Drop for Link {
     }
 }
 
-/// What the encoder's thread works with.
+/// What an encoder works with.
 struct Work {
     table: Arc<TableSchema>,
     layout: Arc<FileLayout>,
     limits: Limits,
     budget: Arc<Budget>,
     staging: Staging,
-    cancelled: Arc<AtomicBool>,
 }
 
 impl Work {
     /// Whatever goes wrong, nothing staged is left when this returns an error.
-    fn run(mut self, chunks: mpsc::Receiver<Vec<Rows>>) -> Result<Staged> {
-        let encode = || {
-            let Self { table, layout, limits, budget, staging, cancelled } = &mut self;
+    fn run(mut self, encode: impl FnOnce(Encoder<'_>) -> Result<Option<Vec<Add>>>) -> Result<Staged> {
+        let encoding = || {
+            let Self { table, layout, limits, budget, staging } = &mut self;
             let (table, layout, budget) = (Arc::clone(table), Arc::clone(layout), Arc::clone(budget));
-            Encoder::new(table, layout, *limits, budget, staging)?.run(chunks, cancelled)
+            encode(Encoder::new(table, layout, *limits, budget, staging)?)
         };
-        let encoded = catch_unwind(AssertUnwindSafe(encode))
+        let encoded = catch_unwind(AssertUnwindSafe(encoding))
             .unwrap_or_else(|_| Err(Error::internal("could not write a data file", "the encoder panicked")));
         match encoded {
             Ok(Some(adds)) => {

@@ -11,10 +11,15 @@ use std::{
 const THREADS_MAX: usize = 4;
 /// Files that may wait, each an open descriptor.
 const QUEUE_FILES: usize = 16;
+/// A file of at most this size, if it is the only one, is synced by whoever waits for it: it takes hardly longer than
+/// to start a thread.
+const LONE_BYTES_MAX: u64 = 1 << 20;
 
-/// Syncs the files it is given, on threads of its own.
+/// Syncs the files it is given, on threads of its own unless there is but a small one.
 #[derive(Debug)]
 pub(super) struct Syncer {
+    /// A small file, while it is the only one.
+    only: Option<Arc<File>>,
     files: mpsc::SyncSender<Arc<File>>,
     waiting: Arc<Mutex<mpsc::Receiver<Arc<File>>>>,
     threads: Vec<JoinHandle<io::Result<()>>>,
@@ -23,11 +28,23 @@ pub(super) struct Syncer {
 impl Syncer {
     pub(super) fn new() -> Self {
         let (files, waiting) = mpsc::sync_channel(QUEUE_FILES);
-        Self { files, waiting: Arc::new(Mutex::new(waiting)), threads: Vec::new() }
+        Self { only: None, files, waiting: Arc::new(Mutex::new(waiting)), threads: Vec::new() }
     }
 
-    /// Begins to sync a file to which nothing more is written.
+    /// Begins to sync a file to which nothing more is written, or notes it.
     pub(super) fn submit(&mut self, file: Arc<File>) -> io::Result<()> {
+        match self.only.take() {
+            Some(first) => self.hand_over(first)?,
+            None if self.threads.is_empty() && file.metadata()?.len() <= LONE_BYTES_MAX => {
+                self.only = Some(file);
+                return Ok(());
+            }
+            None => {}
+        }
+        self.hand_over(file)
+    }
+
+    fn hand_over(&mut self, file: Arc<File>) -> io::Result<()> {
         if self.threads.len() < THREADS_MAX {
             let waiting = Arc::clone(&self.waiting);
             self.threads.push(thread::Builder::new().name("delta-sync".to_owned()).spawn(move || sync_all(&waiting))?);
@@ -39,7 +56,7 @@ impl Syncer {
     /// Waits until all files are durable.
     pub(super) fn finish(self) -> io::Result<()> {
         drop(self.files);
-        let mut outcome = Ok(());
+        let mut outcome = self.only.map_or(Ok(()), |file| file.sync_all());
         for thread in self.threads {
             let synced = thread.join().unwrap_or_else(|_| Err(io::Error::other("a sync thread panicked")));
             outcome = outcome.and(synced);
@@ -56,6 +73,53 @@ fn sync_all(waiting: &Mutex<mpsc::Receiver<Arc<File>>>) -> io::Result<()> {
         match next {
             Ok(file) => outcome = outcome.and(file.sync_all()),
             Err(mpsc::RecvError) => return outcome,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(count: usize) -> Vec<Arc<File>> {
+        (0..count).map(|_| Arc::new(tempfile::tempfile().unwrap())).collect()
+    }
+
+    #[test]
+    fn one_small_file_needs_no_thread_and_several_share_a_few() {
+        for (count, threads) in [(0, 0), (1, 0), (2, 2), (40, THREADS_MAX)] {
+            let mut syncer = Syncer::new();
+            let files = files(count);
+            for file in &files {
+                syncer.submit(Arc::clone(file)).unwrap();
+            }
+            assert_eq!(syncer.threads.len(), threads);
+            syncer.finish().unwrap();
+            assert!(files.iter().all(|file| Arc::strong_count(file) == 1), "a file was left waiting");
+        }
+    }
+
+    #[test]
+    fn a_large_file_is_begun_at_once() {
+        let file = Arc::new(tempfile::tempfile().unwrap());
+        file.set_len(LONE_BYTES_MAX + 1).unwrap();
+        let mut syncer = Syncer::new();
+        syncer.submit(file).unwrap();
+        assert_eq!(syncer.threads.len(), 1);
+        syncer.finish().unwrap();
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_that_cannot_be_synced_is_reported() {
+        // A device that has nothing to sync says so.
+        let unsyncable = || Arc::new(File::open("/dev/null").unwrap());
+        for count in [1, 3] {
+            let mut syncer = Syncer::new();
+            for _ in 0..count {
+                syncer.submit(unsyncable()).unwrap();
+            }
+            assert!(syncer.finish().is_err(), "{count}");
         }
     }
 }

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use deltalake_core::kernel::Add;
 use object_store::ObjectStore;
 
+use super::Written;
 use crate::{
     delta::{rules::Rules, schema::TableSchema},
     engine::{CommitOutcome, Result, Snapshot},
@@ -32,8 +33,16 @@ pub(crate) struct AppendTarget {
     pub(crate) rules: Rules,
     /// The version the append begins from; the answer of an append without rows.
     pub(crate) base: Arc<dyn Snapshot>,
-    /// Adds the files to the log.
-    pub(crate) commit: Box<dyn CommitAdds>,
+    /// Leads what it writes into a version.
+    pub(crate) committer: Committer,
+}
+
+/// Who leads what an append writes into a version.
+pub(crate) enum Committer {
+    /// Adds files to the log, as a version of their own.
+    Alone(Box<dyn CommitAdds>),
+    /// Shares a version, and files, with other appends.
+    Shared(Box<dyn CommitShared>),
 }
 
 /// Adds data files to the log as one version.
@@ -46,6 +55,15 @@ pub(crate) trait CommitAdds: Send {
     /// An error says that the version does not stand and never will: the files are then removed. Whoever cannot
     /// tell says so with [`OutcomeUnknown`] as the error's source, and the files stay.
     async fn commit(self: Box<Self>, adds: Vec<Add>, rows: u64) -> Result<CommitOutcome>;
+}
+
+/// Leads what one append has written into a version, together with what others have.
+#[async_trait]
+pub(crate) trait CommitShared: Send {
+    /// Commits what an append has written; durable when it returns. What did not get into a version is removed.
+    ///
+    /// Dropped before others have taken it along, it leaves nothing; after that it is committed all the same.
+    async fn commit(self: Box<Self>, written: Written) -> Result<CommitOutcome>;
 }
 
 /// The source of an `Internal` error after which a commit may stand or not. Files of such a commit must not be

@@ -30,7 +30,7 @@ use object_store::{ObjectStore, local::LocalFileSystem};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tempfile::TempDir;
 
-use super::{AppendTarget, CommitAdds, Limits, StageTarget, StatsColumns, append::DeltaAppend};
+use super::{AppendTarget, CommitAdds, Committer, Limits, StageTarget, StatsColumns, append::DeltaAppend};
 use crate::{
     delta::{
         rules::Rules,
@@ -159,7 +159,7 @@ impl Fixture {
             stage,
             rules: Rules::not_null("t", &self.schema.logical),
             base: Arc::new(FakeSnapshot(0)),
-            commit: Box::new(FakeCommit { verdict: self.verdict, seen: Arc::clone(&self.seen) }),
+            committer: Committer::Alone(Box::new(FakeCommit { verdict: self.verdict, seen: Arc::clone(&self.seen) })),
         };
         Box::new(DeltaAppend::begin(target, self.limits).unwrap())
     }
