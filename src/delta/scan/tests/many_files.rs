@@ -41,11 +41,10 @@ fn random_file(random: &mut Random, all: &RecordBatch) -> DataFile {
     };
     DataFile {
         path: Path::from(format!("{:03}", random.below(600))),
-        log_path: None,
         size_bytes: 1,
-        partition_values: BTreeMap::new(),
         stats_json: (!random.one_in(800)).then(|| stats_json(&rows, random.one_in(2)).into()),
         deletion_vector: random.one_in(10).then(|| vector(1 + random.below(rows.num_rows()) as i64)),
+        ..DataFile::default()
     }
 }
 
@@ -151,8 +150,7 @@ fn summaries_forget_in_the_end() {
     let id = |id: u64| DataFile {
         path: Path::from(format!("{id:04}")),
         stats_json: Some(format!(r#"{{"numRecords":1,"minValues":{{"id":{id}}},"maxValues":{{"id":{id}}}}}"#).into()),
-        deletion_vector: None,
-        ..random_file(&mut Random(3), &all)
+        ..DataFile::default()
     };
     let mut index = FileIndex::try_new((0..20).map(id)).unwrap();
     let first = summary(&index, &schema, 0);
