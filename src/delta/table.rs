@@ -15,6 +15,7 @@ use lru::LruCache;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{
+    DeletionVectors,
     actions::parse_commit,
     checkpoint::Background,
     definition::Definition,
@@ -24,7 +25,7 @@ use super::{
     replay::{is_whole, no_version, replay},
     store::TableStore,
     version::Version,
-    write::StageTarget,
+    write::{FileNaming, StageTarget},
 };
 use crate::engine::{Error, Result};
 
@@ -51,6 +52,7 @@ pub(crate) struct DeltaTable {
     commits: Mutex<()>,
     group: Arc<Group>,
     background: Arc<Background>,
+    deletion_vectors: DeletionVectors,
 }
 
 #[derive(Debug)]
@@ -73,7 +75,13 @@ impl DeltaTable {
             commits: Mutex::new(()),
             group: Arc::default(),
             background,
+            deletion_vectors: DeletionVectors::default(),
         }
+    }
+
+    /// The table where vectors are written as told.
+    pub(crate) fn with_deletion_vectors(self, deletion_vectors: DeletionVectors) -> Self {
+        Self { deletion_vectors, ..self }
     }
 
     /// With other bounds on what shares a commit.
@@ -92,11 +100,17 @@ impl DeltaTable {
             local_root: self.store.local_root().map(Into::into),
             schema: definition.schema().clone(),
             stats_columns: definition.stats_columns(),
+            naming: FileNaming::DATA,
         }
     }
 
     pub(crate) fn log(&self) -> &Log {
         &self.log
+    }
+
+    /// Whether UPDATE and DELETE write deletion vectors: if the table wants them and the server may.
+    pub(crate) fn writes_deletion_vectors(&self, definition: &Definition) -> bool {
+        self.deletion_vectors == DeletionVectors::AsTable && definition.wants_deletion_vectors()
     }
 
     pub(crate) fn background(&self) -> &Background {

@@ -3,6 +3,7 @@
 mod alter;
 mod attach;
 mod bad_input;
+mod change;
 mod changing;
 mod concurrency;
 mod constraints;
