@@ -13,12 +13,13 @@ use arrow::{
     datatypes::{Schema, SchemaRef},
 };
 use bytes::Bytes;
+use delta_kernel::actions::deletion_vector::DeletionVectorDescriptor;
 use object_store::path::Path;
 use parquet::{errors::ParquetError, file::reader::ChunkReader};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use super::{ScanSource, input::Input, width::fixed_bytes};
+use super::{ScanSource, deletion::locate, input::Input, width::fixed_bytes};
 use crate::{
     delta::{
         duckdb_types::{is_stored_as_is, load, stored_predicate},
@@ -115,10 +116,18 @@ impl ScanContext {
     }
 
     /// A range of another file of the table.
-    pub(super) fn read_range(&self, path: &Path, range: Range<u64>) -> Result<Bytes> {
+    fn read_range(&self, path: &Path, range: Range<u64>) -> Result<Bytes> {
         let length = usize::try_from(range.end - range.start)
             .map_err(|source| Error::internal(format!("a range of {path} is too long"), source))?;
         self.open(path, range.end)?.get_bytes(range.start, length).map_err(|source| unreadable(path, source))
+    }
+
+    /// The bytes of a deletion vector, framed as in its file; `None` if the log holds them.
+    pub(super) fn read_vector(&self, vector: &DeletionVectorDescriptor) -> Result<Option<Bytes>> {
+        match locate(vector, &self.source.table_root)? {
+            Some(place) => self.read_range(&place.path, place.range).map(Some),
+            None => Ok(None),
+        }
     }
 
     fn open(&self, path: &Path, size_bytes: u64) -> Result<Input> {

@@ -1,4 +1,4 @@
-//! Deletion vectors as masks of the rows that live.
+//! Deletion vectors as sets of the rows that are deleted, and as masks of those that live.
 //!
 //! The kernel decodes them (Delta protocol, "Deletion Vector Format"); it is handed the bytes, and only those of
 //! the vector that is asked for: many may share a file.
@@ -15,6 +15,7 @@ use delta_kernel::{
     actions::deletion_vector::DeletionVectorDescriptor,
 };
 use object_store::path::Path;
+use roaring::RoaringTreemap;
 use url::Url;
 
 use crate::engine::{Error, Result};
@@ -51,14 +52,29 @@ pub(super) fn locate(vector: &DeletionVectorDescriptor, table_root: &Url) -> Res
     Ok(Some(VectorFile { path, range: start..start + size + FRAME_BYTES }))
 }
 
-/// A mask of the `rows` rows of a data file, set where the row is not deleted. `framed` are the bytes of the
-/// vector's [`VectorFile`], absent if it has none.
+/// A mask of the `rows` rows of a data file, set where the row is not deleted; `framed` as for [`deleted_rows`].
 pub(super) fn live_rows(
     vector: &DeletionVectorDescriptor,
     framed: Option<Bytes>,
     table_root: &Url,
     rows: usize,
 ) -> Result<BooleanBuffer> {
+    let mut live = arrow::array::BooleanBufferBuilder::new(rows);
+    live.append_n(rows, true);
+    for row in deleted_rows(vector, framed, table_root, rows as u64)? {
+        live.set_bit(usize::try_from(row).expect("below the number of rows"), false);
+    }
+    Ok(live.finish())
+}
+
+/// The deleted rows of a data file that has `rows` rows. `framed` are the bytes of the vector's [`VectorFile`], absent if
+/// it has none.
+pub(super) fn deleted_rows(
+    vector: &DeletionVectorDescriptor,
+    framed: Option<Bytes>,
+    table_root: &Url,
+    rows: u64,
+) -> Result<RoaringTreemap> {
     if framed.is_none() && vector.path_or_inline_dv.len() < INLINE_CHARS_MIN {
         return Err(corrupt("an inline deletion vector is too short"));
     }
@@ -73,15 +89,15 @@ pub(super) fn live_rows(
     if u64::try_from(vector.cardinality).ok() != Some(deleted.len()) {
         return Err(corrupt("a deletion vector does not hold as many rows as the log says"));
     }
-    if deleted.max().is_some_and(|last| last >= rows as u64) {
+    if deleted.max().is_some_and(|last| last >= rows) {
         return Err(corrupt("a deletion vector deletes rows that its file does not have"));
     }
-    let mut live = arrow::array::BooleanBufferBuilder::new(rows);
-    live.append_n(rows, true);
-    for row in deleted {
-        live.set_bit(usize::try_from(row).expect("below the number of rows"), false);
-    }
-    Ok(live.finish())
+    Ok(deleted)
+}
+
+/// The vector of the file at `path` is wrong.
+pub(super) fn inapplicable(path: &Path, source: Error) -> Error {
+    Error::internal(format!("the deletion vector of file {path} cannot be applied"), source)
 }
 
 fn corrupt(what: &str) -> Error {

@@ -140,12 +140,9 @@ pub(super) fn output(scan: &ScanContext, file: &DataFile) -> Result<Vec<Output>>
 
 fn live_rows(scan: &ScanContext, file: &DataFile, parquet: &ParquetFile) -> Result<Option<BooleanBuffer>> {
     let Some(vector) = &file.deletion_vector else { return Ok(None) };
-    let framed = match deletion::locate(vector, &scan.source.table_root)? {
-        Some(place) => Some(scan.read_range(&place.path, place.range)?),
-        None => None,
-    };
+    let framed = scan.read_vector(vector)?;
     let rows = usize::try_from(parquet.footer().file_metadata().num_rows()).unwrap_or(0);
-    deletion::live_rows(vector, framed, &scan.source.table_root, rows).map(Some).map_err(|source| {
-        Error::internal(format!("the deletion vector of file {} cannot be applied", file.path), source)
-    })
+    deletion::live_rows(vector, framed, &scan.source.table_root, rows)
+        .map(Some)
+        .map_err(|source| deletion::inapplicable(&file.path, source))
 }

@@ -90,6 +90,7 @@ impl Fixture {
             partition_values: BTreeMap::new(),
             stats_json: None,
             deletion_vector: None,
+            ..DataFile::default()
         }));
         Written(self)
     }

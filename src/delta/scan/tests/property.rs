@@ -187,6 +187,7 @@ fn the_log_rules_out_no_wanted_row() {
             partition_values: BTreeMap::new(),
             stats_json: Some(stats_json(&rows, random.one_in(2)).into()),
             deletion_vector: None,
+            ..DataFile::default()
         };
         let kept = may_match(&predicate, &FileBounds::new(&file, &schema));
         ruled_out += usize::from(!kept);
