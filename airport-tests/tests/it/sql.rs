@@ -4,6 +4,7 @@
 //! them when `AIRPORT_EXTENSION` is set and says loudly when it is not.
 
 mod large_returning;
+mod random_changes;
 mod random_filters;
 
 use airport_tests::sql;
