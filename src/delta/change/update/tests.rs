@@ -62,6 +62,8 @@ async fn staged_rows(base: &DeltaSnapshot, staged: &Staged) -> RecordBatch {
         partition_values: add.partition_values.clone().into_iter().collect(),
         stats_json: add.stats.as_deref().map(Into::into),
         deletion_vector: None,
+        modified_ms: 0,
+        notes: None,
     });
     let files = Arc::new(FileIndex::try_new(files).unwrap());
     read(ScanSource { files, ..base.source().await.unwrap() }, false).await
