@@ -53,8 +53,23 @@ pub(crate) fn create(protocol: Protocol, metadata: Metadata) -> Result<Bytes> {
 
 /// The commit of another change of a table, which keeps the ids of its rows. Actions are the log's JSON.
 pub(crate) fn change(base: &DeltaSnapshot, operation: &Operation, actions: Vec<Value>) -> Result<Bytes> {
+    change_by(base, operation, actions, None)
+}
+
+/// The commit of changed rows. Other writers must not take it for one that only added rows.
+pub(crate) fn change_of_rows(base: &DeltaSnapshot, operation: &Operation, actions: Vec<Value>) -> Result<Bytes> {
+    change_by(base, operation, actions, Some(false))
+}
+
+fn change_by(
+    base: &DeltaSnapshot,
+    operation: &Operation,
+    actions: Vec<Value>,
+    is_blind_append: Option<bool>,
+) -> Result<Bytes> {
     let mut info = info(operation.name, &operation.parameters, &operation.metrics);
     read_by(&mut info, base);
+    info.is_blind_append = is_blind_append;
     let info = serde_json::to_value(Action::CommitInfo(info)).map_err(broken)?;
     lines(std::iter::once(info).chain(actions))
 }

@@ -7,7 +7,7 @@
 //! - `field_metadata`, `rules`: what is noted of columns, and what every row must satisfy.
 //! - `store`, `durable`, `log`, `log_listing`, `actions`: where tables lie, their commits, and what those say.
 //! - `history`: when versions were committed.
-//! - `file`, `index`, `replay`, `version`: data files, and all of a version's, read at once or commit by commit.
+//! - `file`, `file_actions`, `index`, `replay`, `version`: data files, and all of a version's, read at once or commit by commit.
 //! - `table`, `snapshot`: one table's versions, and one version behind the seam.
 //! - `create`, `commit`, `commit_info`, `stamp`, `checkpoint`: what is written to logs.
 //! - `scan`: pruning, reading and deletion vectors.
@@ -30,6 +30,7 @@ mod durable;
 mod features;
 mod field_metadata;
 mod file;
+mod file_actions;
 #[cfg(test)]
 mod fixtures;
 mod format;

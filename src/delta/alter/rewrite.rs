@@ -11,7 +11,7 @@ use arrow::{
     datatypes::{Field, Schema, SchemaRef},
 };
 use async_trait::async_trait;
-use deltalake_core::kernel::{Action, Add};
+use deltalake_core::kernel::Add;
 use futures::TryStreamExt;
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ use crate::{
         commit::{ATTEMPTS_MAX, conflict, outrun, put_next},
         commit_info::{self, Operation, now_ms},
         definition::Definition,
-        file::DataFile,
+        file_actions,
         rules::Rules,
         snapshot::DeltaSnapshot,
         table::DeltaTable,
@@ -150,10 +150,9 @@ impl Replacement {
             "numRemovedFiles": removed.len().to_string(),
             "numOutputRows": rows.to_string(),
         });
-        let adds = adds.into_iter().map(|add| serde_json::to_value(Action::Add(add)));
-        let adds =
-            adds.collect::<Result<Vec<_>, _>>().map_err(|e| Error::internal("cannot write an Add as JSON", e))?;
-        let removes = removed.iter().map(|file| remove(file));
+        let adds = adds.into_iter().map(file_actions::add).collect::<Result<Vec<_>>>()?;
+        let now_ms = now_ms();
+        let removes = removed.iter().map(|file| file_actions::remove(file, now_ms));
         let actions = self.definition.into_iter().chain(removes).chain(adds).collect();
         let commit = commit_info::change(&self.base, &self.operation, actions)?;
         let _turn = table.lock_commits().await;
@@ -176,29 +175,4 @@ impl Replacement {
 fn other_rows(table: &DeltaTable, base: &DeltaSnapshot, now: &DeltaSnapshot) -> String {
     let name = table.store().name();
     format!("rows of table '{name}' changed after version {} (now at {})", base.version(), now.version())
-}
-
-/// A Remove of a file, under the very name its Add has.
-fn remove(file: &DataFile) -> Value {
-    let path = file.log_path.as_deref().unwrap_or(file.path.as_ref());
-    let mut remove = json!({
-        "path": path,
-        "deletionTimestamp": now_ms(),
-        "dataChange": true,
-        "extendedFileMetadata": true,
-        "partitionValues": file.partition_values,
-        "size": file.size_bytes,
-    });
-    if let Some(vector) = &file.deletion_vector {
-        remove["deletionVector"] = json!({
-            "storageType": vector.storage_type.to_string(),
-            "pathOrInlineDv": vector.path_or_inline_dv,
-            "sizeInBytes": vector.size_in_bytes,
-            "cardinality": vector.cardinality,
-        });
-        if let Some(offset) = vector.offset {
-            remove["deletionVector"]["offset"] = json!(offset);
-        }
-    }
-    json!({ "remove": remove })
 }

@@ -13,6 +13,7 @@ fn file(path: &str, size_bytes: u64) -> DataFile {
         partition_values: Default::default(),
         stats_json: None,
         deletion_vector: None,
+        ..DataFile::default()
     }
 }
 

@@ -263,6 +263,7 @@ mod tests {
             partition_values: BTreeMap::new(),
             stats_json: Some(stats.into()),
             deletion_vector: vector,
+            ..DataFile::default()
         }
     }
 

@@ -56,6 +56,7 @@ fn file(size_bytes: usize) -> DataFile {
         partition_values: BTreeMap::new(),
         stats_json: None,
         deletion_vector: None,
+        ..DataFile::default()
     }
 }
 

@@ -3,6 +3,7 @@
 //! - [`plan()`]: files are pruned by the log's knowledge of them, and shared out.
 //! - [`read()`]: a part is read, unit after unit, on threads that may block.
 //! - [`RowFetcher`]: single rows by their places.
+//! - [`file_rows()`]: how many rows a file has, and which of them are deleted.
 //! - [`ColumnSummary`]: what the log knows of a column over all files.
 //! - `prune`, `order`, `simplify`, `filter`: predicates over bounds, and over rows. No I/O.
 //! - `file_bounds`, `parquet_bounds`, `text`, `raw_json`: where bounds come from.
@@ -22,6 +23,7 @@ mod data_file;
 mod deletion;
 mod fetch;
 mod file_bounds;
+mod file_rows;
 mod filter;
 mod footer;
 #[cfg(test)]
@@ -53,7 +55,9 @@ use url::Url;
 
 pub(crate) use self::{
     fetch::{RowFetcher, RowPlace},
+    file_rows::{FileRows, file_rows},
     plan::plan,
+    raw_json::replaced_fields,
     read::{read, read_without},
     summary::ColumnSummary,
 };

@@ -132,6 +132,7 @@ mod tests {
             partition_values: BTreeMap::new(),
             stats_json: Some(format!(r#"{{"numRecords":9,"minValues":{{"a":{at}}},"maxValues":{{"a":{at}}}}}"#).into()),
             deletion_vector: None,
+            ..DataFile::default()
         };
         FileIndex::try_new(sizes_mib.iter().enumerate().map(file)).unwrap()
     }

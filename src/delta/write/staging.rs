@@ -13,12 +13,16 @@ use object_store::{ObjectStore, ObjectStoreExt, path::Path};
 use tokio::runtime::Handle;
 
 use super::{
+    StageTarget,
     sink::{Sink, Upload},
     sync::Syncer,
 };
+use crate::engine::{Error, Result};
 
 /// How often a directory is made again that another append, which made it first, has just removed.
 const DIRECTORY_ATTEMPTS_MAX: usize = 8;
+/// Parts that one file of an unpartitioned table uploads at once.
+const UPLOAD_PARTS_MAX: usize = 8;
 /// Objects removed at once.
 const DELETES_MAX: usize = 8;
 
@@ -34,6 +38,20 @@ pub(super) enum Place {
         /// Parts of one file that are sent at once.
         parts_max: usize,
     },
+}
+
+impl Place {
+    /// # Errors
+    /// `Internal` if an object store's requests have no tokio runtime to run on.
+    pub(super) fn of(target: &StageTarget) -> Result<Self> {
+        if let Some(root) = &target.local_root {
+            return Ok(Self::Local(root.clone()));
+        }
+        let runtime = Handle::try_current().map_err(|e| Error::internal("an upload needs a tokio runtime", e))?;
+        // Of many partitions each has its own part to send.
+        let parts_max = if target.schema.partition_columns.is_empty() { UPLOAD_PARTS_MAX } else { 1 };
+        Ok(Self::Remote { store: Arc::clone(&target.store), runtime, parts_max })
+    }
 }
 
 /// Every file and directory an append has made. Dropping it removes them in the background, unless they are kept.
@@ -118,6 +136,11 @@ impl Staging {
     /// The files belong to a version, or may: dropping this removes nothing any more.
     pub(super) fn keep(&mut self) {
         self.kept = true;
+    }
+
+    /// They do not after all: dropping this removes them again.
+    pub(super) fn release(&mut self) {
+        self.kept = false;
     }
 
     /// Removes every file, and every directory this append made that is empty now. What cannot be removed is left

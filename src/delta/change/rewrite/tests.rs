@@ -240,6 +240,8 @@ fn data_file(add: &Add) -> DataFile {
         partition_values: add.partition_values.clone().into_iter().collect(),
         stats_json: add.stats.as_deref().map(Into::into),
         deletion_vector: None,
+        modified_ms: 0,
+        notes: None,
     }
 }
 

@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, num::NonZeroUsize, sync::Arc};
 
 use arrow::{
-    array::RecordBatch,
+    array::{AsArray, RecordBatch},
     compute::concat_batches,
-    datatypes::{Field, Schema, SchemaRef},
+    datatypes::{Field, Int32Type, Int64Type, Schema, SchemaRef},
 };
 use delta_kernel::actions::deletion_vector::{DeletionVectorDescriptor, DeletionVectorStorageType};
 use futures::TryStreamExt;
@@ -19,10 +19,10 @@ use crate::{
         file::DataFile,
         fixtures::{inline_vector, vector_file, z85},
         index::FileIndex,
-        scan::{ScanSource, plan, read},
+        scan::{RowFetcher, RowPlace, ScanSource, plan, read},
         schema::{ColumnMapping, TableSchema},
     },
-    engine::{Predicate, ReadBatch, ReadPart, ReadPlan, ReadUnit, Result, ScanRequest},
+    engine::{Predicate, ROW_ID_COLUMN, ReadBatch, ReadPart, ReadPlan, ReadUnit, Result, ScanRequest},
 };
 
 /// A table under construction.
@@ -88,6 +88,7 @@ impl Fixture {
             partition_values: BTreeMap::new(),
             stats_json: None,
             deletion_vector: None,
+            ..DataFile::default()
         }));
         Written(self)
     }
@@ -132,16 +133,35 @@ impl Fixture {
         }
     }
 
-    /// All rows of the table.
+    /// All rows of the table; those that are found are also fetched by their places, and must be the same.
     pub(super) async fn scan(&self, request: &ScanRequest) -> Result<RecordBatch> {
         let units: Vec<ReadUnit> = (0..self.files.len()).map(|file| whole(file as u32)).collect();
-        self.rows(request, &units).await
+        let found = self.rows(request, &units).await?;
+        if !request.projection.is_empty() && request.projection.is_sorted_by(|a, b| a < b) {
+            let with_ids = self.rows(&ScanRequest { row_id: true, ..request.clone() }, &units).await?;
+            if with_ids.num_rows() > 0 {
+                let mut fetcher = RowFetcher::new(self.source(), request.projection.clone())?;
+                let fetched = fetcher.fetch(&places(&with_ids)).await?;
+                let columns: Vec<usize> = (0..request.projection.len()).collect();
+                assert_eq!(fetched, with_ids.project(&columns).unwrap(), "fetched and scanned");
+            }
+        }
+        Ok(found)
     }
 
     /// A request for all columns.
     pub(super) fn all(&self, predicate: Predicate) -> ScanRequest {
         ScanRequest { projection: (0..self.schema.logical.fields().len()).collect(), row_id: false, predicate }
     }
+}
+
+/// The places of rows that were read with their ids.
+pub(super) fn places(rows: &RecordBatch) -> Vec<RowPlace> {
+    let ids = rows.column_by_name(ROW_ID_COLUMN).unwrap().as_struct();
+    let files = ids.column(1).as_primitive::<Int32Type>().values();
+    let positions = ids.column(2).as_primitive::<Int64Type>().values();
+    let place = |(file, position): (&i32, &i64)| RowPlace { file: *file as u32, position: *position as u64 };
+    files.iter().zip(positions).map(place).collect()
 }
 
 pub(super) fn whole(file: u32) -> ReadUnit {

@@ -3,9 +3,11 @@
 mod counting;
 mod data;
 mod failures;
+mod fetch;
 mod fixture;
 mod oracle;
 mod property;
 mod pruning;
 mod shapes;
+mod store;
 mod streams;

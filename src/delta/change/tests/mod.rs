@@ -1,0 +1,4 @@
+//! Rows deleted, by row ids, against what every reader then sees.
+
+mod deletes;
+mod fixture;
