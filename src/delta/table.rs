@@ -114,7 +114,7 @@ impl DeltaTable {
 
     /// Whether UPDATE and DELETE write deletion vectors: if the table wants them and the server may.
     pub(crate) fn writes_deletion_vectors(&self, definition: &Definition) -> bool {
-        self.deletion_vectors == DeletionVectors::AsTable && definition.wants_deletion_vectors()
+        self.deletion_vectors == DeletionVectors::AsTable && definition.writes_deletion_vectors()
     }
 
     pub(crate) fn background(&self) -> &Background {
