@@ -8,11 +8,7 @@ use crate::delta::fixtures::Random;
 fn file(path: &str, size_bytes: u64) -> DataFile {
     DataFile {
         path: path.into(),
-        log_path: None,
         size_bytes,
-        partition_values: Default::default(),
-        stats_json: None,
-        deletion_vector: None,
         ..DataFile::default()
     }
 }
