@@ -15,6 +15,7 @@ use lru::LruCache;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{
+    DeletionVectors,
     actions::parse_commit,
     checkpoint::Background,
     definition::Definition,
@@ -25,7 +26,7 @@ use super::{
     replay::{is_whole, no_version, replay},
     store::TableStore,
     version::Version,
-    write::StageTarget,
+    write::{FileNaming, StageTarget},
 };
 use crate::engine::{Error, Result};
 
@@ -54,6 +55,7 @@ pub(crate) struct DeltaTable {
     background: Arc<Background>,
     /// Whether what an earlier process left has been looked for.
     cleaned: AtomicBool,
+    deletion_vectors: DeletionVectors,
 }
 
 #[derive(Debug)]
@@ -77,7 +79,13 @@ impl DeltaTable {
             group: Arc::default(),
             background,
             cleaned: AtomicBool::new(false),
+            deletion_vectors: DeletionVectors::default(),
         }
+    }
+
+    /// The table where vectors are written as told.
+    pub(crate) fn with_deletion_vectors(self, deletion_vectors: DeletionVectors) -> Self {
+        Self { deletion_vectors, ..self }
     }
 
     /// With other bounds on what shares a commit.
@@ -96,11 +104,17 @@ impl DeltaTable {
             local_root: self.store.local_root().map(Into::into),
             schema: definition.schema().clone(),
             stats_columns: definition.stats_columns(),
+            naming: FileNaming::DATA,
         }
     }
 
     pub(crate) fn log(&self) -> &Log {
         &self.log
+    }
+
+    /// Whether UPDATE and DELETE write deletion vectors: if the table wants them and the server may.
+    pub(crate) fn writes_deletion_vectors(&self, definition: &Definition) -> bool {
+        self.deletion_vectors == DeletionVectors::AsTable && definition.wants_deletion_vectors()
     }
 
     pub(crate) fn background(&self) -> &Background {

@@ -36,7 +36,10 @@ pub(crate) enum Means {
 impl Means {
     /// What the table's properties and the server's settings ask for.
     pub(crate) fn of(base: &DeltaSnapshot) -> Self {
-        if base.definition().writes_deletion_vectors() { Self::Vectors } else { Self::Rewrite }
+        match base.table().writes_deletion_vectors(base.definition()) {
+            true => Self::Vectors,
+            false => Self::Rewrite,
+        }
     }
 }
 

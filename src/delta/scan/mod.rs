@@ -47,9 +47,10 @@ mod width;
 #[cfg(test)]
 mod tests;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use object_store::ObjectStore;
+use roaring::RoaringTreemap;
 use url::Url;
 
 pub(crate) use self::{
@@ -57,7 +58,7 @@ pub(crate) use self::{
     file_rows::{FileRows, file_rows},
     plan::plan,
     raw_json::replaced_fields,
-    read::read,
+    read::{read, read_without},
     summary::ColumnSummary,
 };
 use super::{index::FileIndex, schema::TableSchema};
@@ -78,6 +79,9 @@ pub(crate) struct ScanSource {
     /// The version's columns.
     pub(crate) schema: Arc<TableSchema>,
 }
+
+/// Positions of rows that a scan passes over as if they were deleted, by the ordinals of their files.
+pub(crate) type LeftOut = BTreeMap<u32, Arc<RoaringTreemap>>;
 
 /// How many rows the log says the files hold, deleted ones not counted; `None` if it does not say of one.
 pub(crate) fn row_count(files: &FileIndex) -> Option<u64> {

@@ -82,8 +82,8 @@ impl Stage {
 
     pub(super) fn begin_within(target: StageTarget, mut limits: Limits) -> Result<Self> {
         let place = Place::of(&target)?;
-        let StageTarget { schema, stats_columns, .. } = target;
-        let layout = Arc::new(FileLayout::new(&schema, &stats_columns)?);
+        let StageTarget { schema, stats_columns, naming, .. } = target;
+        let layout = Arc::new(FileLayout::new(&schema, &stats_columns, naming)?);
         if let Place::Remote { .. } = place {
             limits.open_files = limits.open_files.min(limits.open_uploads);
         }

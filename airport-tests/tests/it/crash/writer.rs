@@ -26,9 +26,6 @@ const LARGE_ROWS: u64 = 100_000;
 /// With so many groups of rows in a table a writer deletes rather than adds to them.
 const GROUPS_MAX: usize = 12;
 
-/// Whether rows are also updated and deleted.
-const CHANGES: bool = true;
-
 /// Numbers that look random and are the same for a seed (Knuth's MMIX generator).
 #[derive(Debug)]
 pub(super) struct Dice(u64);
@@ -96,7 +93,7 @@ impl Writer {
                 }
                 Err(_) if load.killed.load(Ordering::SeqCst) => return,
                 // Copy-on-write: somebody else rewrote the same file.
-                Err(Error::Refused { code: Code::Aborted | Code::Unimplemented, .. }) => self.under_way = None,
+                Err(Error::Refused { code: Code::Aborted, .. }) => self.under_way = None,
                 Err(error) => panic!("{statement:?} of {}: {error}", TABLES[table]),
             }
         }
@@ -120,7 +117,7 @@ impl Writer {
         let (number, table) = (self.last_statement, self.dice.below(TABLES.len() as u64) as usize);
         let mut after = self.held[table].clone();
         let kind = self.dice.below(10);
-        if !CHANGES || after.is_empty() || (kind < 5 && after.len() < GROUPS_MAX) {
+        if after.is_empty() || (kind < 5 && after.len() < GROUPS_MAX) {
             let rows = match self.dice.below(8) {
                 0 => self.dice.below(LARGE_ROWS) + 1,
                 1 | 2 => self.dice.below(5000) + 1,
