@@ -53,9 +53,9 @@ pub(crate) struct DeltaTable {
     commits: Mutex<()>,
     group: Arc<Group>,
     background: Arc<Background>,
-    deletion_vectors: DeletionVectors,
     /// Whether what an earlier process left has been looked for.
     cleaned: AtomicBool,
+    deletion_vectors: DeletionVectors,
 }
 
 #[derive(Debug)]
@@ -78,8 +78,8 @@ impl DeltaTable {
             commits: Mutex::new(()),
             group: Arc::default(),
             background,
-            deletion_vectors: DeletionVectors::default(),
             cleaned: AtomicBool::new(false),
+            deletion_vectors: DeletionVectors::default(),
         }
     }
 
@@ -114,7 +114,7 @@ impl DeltaTable {
 
     /// Whether UPDATE and DELETE write deletion vectors: if the table wants them and the server may.
     pub(crate) fn writes_deletion_vectors(&self, definition: &Definition) -> bool {
-        self.deletion_vectors == DeletionVectors::AsTable && definition.writes_deletion_vectors()
+        self.deletion_vectors == DeletionVectors::AsTable && definition.wants_deletion_vectors()
     }
 
     pub(crate) fn background(&self) -> &Background {

@@ -2,6 +2,7 @@
 
 mod conflicts;
 mod deletes;
+mod faults;
 mod fixture;
 mod ids;
 mod property;
