@@ -2,9 +2,10 @@
 //!
 //! A recorded message holds the descriptors of the server it was said to; [`Golden`] puts this server's there.
 
-use std::{fs, path::PathBuf};
+use std::{collections::HashMap, fs, path::PathBuf, sync::Arc};
 
-use arrow_flight::{Action, FlightData, FlightDescriptor, FlightEndpoint};
+use arrow::{array::RecordBatch, datatypes::Schema};
+use arrow_flight::{Action, FlightData, FlightDescriptor, FlightEndpoint, utils::flight_data_to_arrow_batch};
 use prost::Message;
 use serde_json::Value;
 
@@ -80,6 +81,16 @@ impl Golden {
             message
         };
         self.client_messages(call).into_iter().map(decode).map(about).collect()
+    }
+
+    /// The batches of an UPDATE or DELETE. Their last column is the row ids, which are of the recorded server.
+    pub fn changed(&self, call: &str) -> Vec<RecordBatch> {
+        let mut messages = self.exchange_about(call, &FlightDescriptor::default()).into_iter().skip(1);
+        let schema = Schema::try_from(&messages.next().expect("the schema")).expect("it is a schema");
+        let batch = |message: FlightData| {
+            flight_data_to_arrow_batch(&message, Arc::new(schema.clone()), &HashMap::new()).expect("a batch of it")
+        };
+        messages.map(batch).collect()
     }
 }
 

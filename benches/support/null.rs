@@ -158,7 +158,7 @@ impl Snapshot for NullTable {
     }
 
     async fn change(&self, _: &ChangeRequest) -> Result<Box<dyn Change>> {
-        Err(Error::Unsupported("this table keeps no rows that could be changed".to_owned()))
+        Err(Error::Unsupported("the null server changes no rows".to_owned()))
     }
 }
 

@@ -154,7 +154,7 @@ fn read_updated(table: &Table, sent: &ArrowSchema, reply: &RecordBatch) -> Resul
     let read = |field: &Arc<Field>| {
         let place = sent.index_of(field.name()).map_err(Error::malformed)?;
         let column = Arc::clone(reply.column(place));
-        match column.data_type() == sent.field(place).data_type() {
+        match column.data_type().equals_datatype(sent.field(place).data_type()) {
             true => Ok((field.name().clone(), column)),
             false => Err(Error::Malformed(format!("column {place} came back as {}", column.data_type()))),
         }

@@ -7,6 +7,7 @@ mod change;
 mod changing;
 mod concurrency;
 mod constraints;
+mod crash;
 mod cut_off;
 mod ddl;
 mod errors;

@@ -36,7 +36,10 @@ pub(crate) enum Means {
 impl Means {
     /// What the table's properties and the server's settings ask for.
     pub(crate) fn of(base: &DeltaSnapshot) -> Self {
-        if base.definition().writes_deletion_vectors() { Self::Vectors } else { Self::Rewrite }
+        match base.table().writes_deletion_vectors(base.definition()) {
+            true => Self::Vectors,
+            false => Self::Rewrite,
+        }
     }
 }
 
@@ -130,7 +133,11 @@ impl Prepared {
         self.vectors.iter_mut().for_each(Staged::keep);
         let put = put_next(newest.table(), newest.state(), &self.commit, attempt).await;
         match &put {
-            Ok(Some(_)) => {}
+            Ok(Some(_)) => {
+                if let Some(vectors) = self.vectors.take() {
+                    vectors.landed().await;
+                }
+            }
             Err(error) if is_outcome_unknown(error) => {
                 tracing::warn!(%error, "deletion vectors were left in place: their commit may have succeeded or not");
             }

@@ -23,9 +23,10 @@ use arrow::{
 use async_trait::async_trait;
 use deltalake_core::kernel::Add;
 
+pub(crate) use self::commit::Means;
 use self::{
     changed_rows::ChangedRows,
-    commit::{ChangeSet, Means},
+    commit::ChangeSet,
     feed::{ChangeType, Feed},
     update::NewRows,
 };
@@ -39,8 +40,8 @@ use crate::engine::{Change, ChangeKind, ChangeRequest, CommitOutcome, Error, Res
 /// Begins an UPDATE or DELETE of rows of a version.
 pub(crate) async fn begin(base: DeltaSnapshot, request: &ChangeRequest) -> Result<Box<dyn Change>> {
     let table = base.table().store().name();
-    base.definition().check_change(table, &request.kind)?;
     let means = Means::of(&base);
+    base.definition().check_change(table, &request.kind, means)?;
     let feed = Feed::begin(&base)?;
     let (old_rows, new_rows) = match &request.kind {
         ChangeKind::Delete => {

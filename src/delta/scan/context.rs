@@ -19,7 +19,7 @@ use parquet::{errors::ParquetError, file::reader::ChunkReader};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use super::{ScanSource, deletion::locate, input::Input, width::fixed_bytes};
+use super::{LeftOut, ScanSource, deletion::locate, input::Input, width::fixed_bytes};
 use crate::{
     delta::{
         duckdb_types::{is_stored_as_is, load, stored_predicate},
@@ -53,6 +53,8 @@ pub(super) struct ScanContext {
     pub(super) source: ScanSource,
     /// Its predicate is about stored values.
     pub(super) request: ScanRequest,
+    /// Rows that are passed over.
+    pub(super) left_out: LeftOut,
     /// The columns of the answer.
     pub(super) schema: SchemaRef,
     /// Which of its columns are not what is stored.
@@ -82,7 +84,13 @@ impl ScanContext {
         let loads = fields.iter().map(|field| !is_stored_as_is(field)).collect();
         let schema = Arc::new(Schema::new(fields));
         let fixed_bytes = fixed_bytes(schema.fields());
-        Ok(Self { source, request, schema, loads, fixed_bytes, runtime, cancelled: CancellationToken::new() })
+        let (left_out, cancelled) = (LeftOut::new(), CancellationToken::new());
+        Ok(Self { source, request, left_out, schema, loads, fixed_bytes, runtime, cancelled })
+    }
+
+    /// The scan without some rows.
+    pub(super) fn without(self, left_out: LeftOut) -> Self {
+        Self { left_out, ..self }
     }
 
     /// A column of the answer, made of what is stored of it.

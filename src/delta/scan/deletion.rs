@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use arrow::buffer::BooleanBuffer;
+use arrow::{array::BooleanBufferBuilder, buffer::BooleanBuffer};
 use bytes::Bytes;
 use delta_kernel::{
     DeltaResult, Error as KernelError, FileMeta, FileSlice, StorageHandler,
@@ -59,12 +59,7 @@ pub(super) fn live_rows(
     table_root: &Url,
     rows: usize,
 ) -> Result<BooleanBuffer> {
-    let mut live = arrow::array::BooleanBufferBuilder::new(rows);
-    live.append_n(rows, true);
-    for row in deleted_rows(vector, framed, table_root, rows as u64)? {
-        live.set_bit(usize::try_from(row).expect("below the number of rows"), false);
-    }
-    Ok(live.finish())
+    Ok(without(None, &deleted_rows(vector, framed, table_root, rows as u64)?, rows))
 }
 
 /// The deleted rows of a data file that has `rows` rows. `framed` are the bytes of the vector's [`VectorFile`], absent if
@@ -93,6 +88,19 @@ pub(super) fn deleted_rows(
         return Err(corrupt("a deletion vector deletes rows that its file does not have"));
     }
     Ok(deleted)
+}
+
+/// The mask `live` of `rows` rows, all of them if it is absent, without those at `positions`, which are below `rows`.
+pub(super) fn without(live: Option<&BooleanBuffer>, positions: &RoaringTreemap, rows: usize) -> BooleanBuffer {
+    let mut left = BooleanBufferBuilder::new(rows);
+    match live {
+        Some(live) => left.append_buffer(live),
+        None => left.append_n(rows, true),
+    }
+    for position in positions {
+        left.set_bit(usize::try_from(position).expect("below the number of rows"), false);
+    }
+    left.finish()
 }
 
 /// The vector of the file at `path` is wrong.

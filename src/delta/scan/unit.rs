@@ -50,7 +50,9 @@ pub(super) fn open(scan: &Arc<ScanContext>, unit: ReadUnit, last: &mut Option<Op
         return Ok(Opened::Counted(0));
     }
     let rows_alone = scan.request.projection.is_empty() && !scan.request.row_id;
+    let left_out = scan.left_out.contains_key(&unit.file);
     if rows_alone
+        && !left_out
         && predicate == Predicate::Unknown
         && unit.slices == 1
         && let Some(rows) = rows_by_log(file)
@@ -58,7 +60,7 @@ pub(super) fn open(scan: &Arc<ScanContext>, unit: ReadUnit, last: &mut Option<Op
         return Ok(Opened::Counted(rows));
     }
     let page_index = match predicate {
-        Predicate::Unknown if unit.slices == 1 && file.deletion_vector.is_none() => PageIndex::Nothing,
+        Predicate::Unknown if unit.slices == 1 && file.deletion_vector.is_none() && !left_out => PageIndex::Nothing,
         Predicate::Unknown => PageIndex::Offsets,
         _ => PageIndex::Bounds,
     };
@@ -75,7 +77,7 @@ fn open_file(scan: &Arc<ScanContext>, ordinal: u32, page_index: PageIndex) -> Re
     let file = &scan.source.files[ordinal as usize];
     let parquet = ParquetFile::open(scan.input(file)?, page_index, scan.source.schema.mapping)
         .map_err(|source| unreadable(&file.path, source))?;
-    let live = live_rows(scan, file, &parquet)?;
+    let live = live_rows(scan, ordinal, &parquet)?;
     Ok(OpenFile { ordinal, page_index, parquet: Arc::new(parquet), live })
 }
 
@@ -138,10 +140,22 @@ pub(super) fn output(scan: &ScanContext, file: &DataFile) -> Result<Vec<Output>>
     scan.request.projection.iter().map(column).collect()
 }
 
-fn live_rows(scan: &ScanContext, file: &DataFile, parquet: &ParquetFile) -> Result<Option<BooleanBuffer>> {
+/// The rows that are neither deleted nor left out.
+fn live_rows(scan: &ScanContext, ordinal: u32, parquet: &ParquetFile) -> Result<Option<BooleanBuffer>> {
+    let file = &scan.source.files[ordinal as usize];
+    let rows = usize::try_from(parquet.footer().file_metadata().num_rows()).unwrap_or(0);
+    let live = not_deleted(scan, file, rows)?;
+    let Some(left_out) = scan.left_out.get(&ordinal) else { return Ok(live) };
+    if left_out.max().is_some_and(|last| last >= rows as u64) {
+        let reason = format!("it has {rows} rows, and others are named");
+        return Err(Error::internal(format!("rows of file {} cannot be left out", file.path), reason));
+    }
+    Ok(Some(deletion::without(live.as_ref(), left_out, rows)))
+}
+
+fn not_deleted(scan: &ScanContext, file: &DataFile, rows: usize) -> Result<Option<BooleanBuffer>> {
     let Some(vector) = &file.deletion_vector else { return Ok(None) };
     let framed = scan.read_vector(vector)?;
-    let rows = usize::try_from(parquet.footer().file_metadata().num_rows()).unwrap_or(0);
     deletion::live_rows(vector, framed, &scan.source.table_root, rows)
         .map(Some)
         .map_err(|source| deletion::inapplicable(&file.path, source))

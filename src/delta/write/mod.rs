@@ -49,7 +49,9 @@ use crate::engine::{Append, Result};
 pub(crate) use few::{FewRows, Written, write_together};
 pub(crate) use single::stage_file;
 pub(crate) use stage::{Stage, Staged, already_failed, is_outcome_unknown, settle};
-pub(crate) use target::{AppendTarget, CommitAdds, CommitShared, Committer, OutcomeUnknown, StageTarget, StatsColumns};
+pub(crate) use target::{
+    AppendTarget, CommitAdds, CommitShared, Committer, FileNaming, OutcomeUnknown, StageTarget, StatsColumns,
+};
 
 /// Begins an append: nothing is staged before the first rows come.
 ///

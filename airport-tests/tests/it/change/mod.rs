@@ -58,7 +58,8 @@ impl People {
     }
 }
 
-async fn rows_of(client: &Client, table: &Table, ids: &[i64]) -> RecordBatch {
+/// `id`, `name` and row id of the rows of these ids, in this order.
+pub(crate) async fn rows_of(client: &Client, table: &Table, ids: &[i64]) -> RecordBatch {
     let scan = client.scan(table, &["id", "name", ROW_ID]).await.unwrap();
     let all = concat_batches(&scan.batches[0].schema(), &scan.batches).unwrap();
     let column = all.column(0).as_primitive::<Int64Type>();

@@ -45,7 +45,7 @@ impl Table {
         let table = lake.table("t");
         let partition_columns = columns.iter().map(|&column| column.to_owned()).collect();
         let spec = TableSpec { schema: schema(), partition_columns, description: None, checks: vec![] };
-        create::create(table.store(), table.log(), &spec).await.unwrap();
+        create::create(table.store(), table.log(), &spec, true).await.unwrap();
         Self { lake, table }
     }
 

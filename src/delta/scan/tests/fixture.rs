@@ -7,10 +7,7 @@ use arrow::{
     compute::concat_batches,
     datatypes::{Field, Int32Type, Int64Type, Schema, SchemaRef},
 };
-use delta_kernel::actions::{
-    deletion_vector::{DeletionVectorDescriptor, DeletionVectorStorageType},
-    deletion_vector_writer::{KernelDeletionVector, StreamingDeletionVectorWriter},
-};
+use delta_kernel::actions::deletion_vector::{DeletionVectorDescriptor, DeletionVectorStorageType};
 use futures::TryStreamExt;
 use object_store::{local::LocalFileSystem, path::Path};
 use parquet::{arrow::ArrowWriter, file::properties::WriterProperties};
@@ -20,6 +17,7 @@ use url::Url;
 use crate::{
     delta::{
         file::DataFile,
+        fixtures::{inline_vector, vector_file, z85},
         index::FileIndex,
         scan::{RowFetcher, RowPlace, ScanSource, plan, read},
         schema::{ColumnMapping, TableSchema},
@@ -112,7 +110,7 @@ impl Fixture {
     }
 
     pub(super) fn plan(&self, request: &ScanRequest, parts_max: usize) -> ReadPlan {
-        plan(&self.index(), &self.schema, request, NonZeroUsize::new(parts_max).unwrap())
+        plan(&self.index(), &Arc::new(self.schema.clone()), request, NonZeroUsize::new(parts_max).unwrap())
     }
 
     /// The files' names are numbered, so their ordinals are their places.
@@ -187,24 +185,13 @@ impl Written<'_> {
 
     /// Deletes rows by a vector in the log itself.
     pub(super) fn deleted_inline(mut self, rows: &[u64]) -> Self {
-        let framed = serialized(rows).0;
-        // Version and size before, checksum after; the base 85 alphabet holds four bytes in five letters.
-        let mut vector = framed[5..framed.len() - 4].to_vec();
-        let size_in_bytes = vector.len() as i32;
-        vector.resize(vector.len().next_multiple_of(4), 0);
-        self.file().deletion_vector = Some(DeletionVectorDescriptor {
-            storage_type: DeletionVectorStorageType::Inline,
-            path_or_inline_dv: z85(&vector),
-            offset: None,
-            size_in_bytes,
-            cardinality: rows.len() as i64,
-        });
+        self.file().deletion_vector = Some(inline_vector(rows));
         self
     }
 
     /// Deletes rows by a vector in a file of its own, below a directory.
     pub(super) fn deleted_by_file(mut self, rows: &[u64]) -> Self {
-        let (bytes, size_in_bytes) = serialized(rows);
+        let (bytes, size_in_bytes) = vector_file(rows);
         let uuid: [u8; 16] = std::array::from_fn(|i| (self.0.files.len() * 16 + i) as u8);
         let descriptor = DeletionVectorDescriptor {
             storage_type: DeletionVectorStorageType::PersistedRelative,
@@ -220,24 +207,4 @@ impl Written<'_> {
         self.file().deletion_vector = Some(descriptor);
         self
     }
-}
-
-fn serialized(rows: &[u64]) -> (Vec<u8>, i32) {
-    let mut vector = KernelDeletionVector::new();
-    vector.add_deleted_row_indexes(rows);
-    let mut bytes = Vec::new();
-    let mut writer = StreamingDeletionVectorWriter::new(&mut bytes);
-    let size_in_bytes = writer.write_deletion_vector(vector).unwrap().size_in_bytes;
-    writer.finalize().unwrap();
-    (bytes, size_in_bytes)
-}
-
-/// ZeroMQ RFC 32.
-fn z85(bytes: &[u8]) -> String {
-    const LETTERS: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
-    let word = |chunk: &[u8]| {
-        let value = u32::from_be_bytes(chunk.try_into().unwrap());
-        [52_200_625, 614_125, 7225, 85, 1].map(|place| char::from(LETTERS[(value / place % 85) as usize]))
-    };
-    bytes.chunks(4).flat_map(word).collect()
 }
