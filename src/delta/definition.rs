@@ -117,12 +117,6 @@ impl Definition {
         Some(InCommitTimestamps { version: version.unwrap_or(0), time_ms: time_ms.unwrap_or(i64::MIN) })
     }
 
-    /// Whether rows are deleted by deletion vectors.
-    pub(crate) fn wants_deletion_vectors(&self) -> bool {
-        self.has_feature(&TableFeature::DeletionVectors)
-            && self.config.table_properties().enable_deletion_vectors == Some(true)
-    }
-
     /// Whether every UPDATE and DELETE also writes what it changes.
     pub(crate) fn keeps_change_data_feed(&self) -> bool {
         // Without the feature the property binds nobody (PROTOCOL.md, "Writer Requirements for AddCDCFile").

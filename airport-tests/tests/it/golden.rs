@@ -1,5 +1,7 @@
 //! What a real DuckDB said, said again to this server.
 
+mod changes;
+
 use std::sync::Arc;
 
 use airport_tests::{
@@ -12,7 +14,10 @@ use arrow::array::{ArrayRef, RecordBatch};
 use serde_json::json;
 use tonic::Code;
 
-use crate::{change::rows_of, support::{OFFERED, assert_refused, files, lake}};
+use crate::{
+    change::rows_of,
+    support::{OFFERED, assert_refused, files, lake},
+};
 
 /// `CREATE TABLE lake.sales.copy AS ...`: without the constraints of the table it copies.
 const CREATE_COPY: &str = "174-DoAction-create_table";

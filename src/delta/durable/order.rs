@@ -24,7 +24,7 @@ async fn all_that_a_version_needs_is_on_the_disk_before_it_appears_and_it_before
         partition_columns: vec!["p".to_owned()],
         ..spec(&[("p", DataType::Int64), ("x", DataType::Int64)])
     };
-    create(table.store(), table.log(), &spec).await.unwrap();
+    create(table.store(), table.log(), &spec, true).await.unwrap();
     assert_durable(&lake.path(""), 1);
     for rounds in 2..4 {
         let mut append = newest(&table).await.unwrap().append().await.unwrap();
