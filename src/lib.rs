@@ -21,7 +21,7 @@
 //! - `protocol`, `engine` and `expression` do no I/O.
 //! - Only `delta/` names Delta; only `service/status.rs` makes a `tonic::Status`.
 //! - A row id is resolved only against the snapshot that minted it.
-//! - One SQL statement is one commit or none, and it is durable before it is acknowledged.
+//! - A SQL statement is whole in one commit or in none, and it is durable before it is acknowledged.
 //! - Every queue and retry has a bound.
 
 pub mod app;

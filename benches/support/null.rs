@@ -10,8 +10,8 @@ use deltaport::{
     catalog::{Catalog, CatalogTable},
     config::Config,
     engine::{
-        Alteration, Append, ColumnNotes, ColumnStatistics, CommitOutcome, Error, ReadBatch, ReadPart, ReadPlan,
-        ReadStream, ReadUnit, Result, ScanRequest, Snapshot, Table, TableSpec,
+        Alteration, Append, Change, ChangeRequest, ColumnNotes, ColumnStatistics, CommitOutcome, Error, ReadBatch,
+        ReadPart, ReadPlan, ReadStream, ReadUnit, Result, ScanRequest, Snapshot, Table, TableSpec,
     },
 };
 use futures::{StreamExt, stream};
@@ -155,6 +155,10 @@ impl Snapshot for NullTable {
 
     async fn append(&self) -> Result<Box<dyn Append>> {
         Ok(Box::new(Discard(Arc::clone(&self.batches))))
+    }
+
+    async fn change(&self, _: &ChangeRequest) -> Result<Box<dyn Change>> {
+        Err(Error::Unsupported("the null server changes no rows".to_owned()))
     }
 }
 

@@ -71,6 +71,7 @@ impl Report {
 
 fn print_line(id: &str, side: &str, Sample { rows, bytes, elapsed }: Sample) {
     let seconds = elapsed.as_secs_f64();
-    let (rows, bytes) = (rows as f64 / seconds / 1e6, bytes as f64 / seconds / 1e6);
-    println!("  {id:<24} {side:<16} {seconds:7.3} s  {rows:7.2} Mrows/s  {bytes:7.0} MB/s");
+    let (rows, bytes) = (rows as f64 / seconds, bytes as f64 / seconds / 1e6);
+    let (rows, unit) = if rows < 1e5 { (rows, " ") } else { (rows / 1e6, "M") };
+    println!("  {id:<24} {side:<16} {seconds:7.3} s  {rows:7.2} {unit}rows/s  {bytes:7.0} MB/s");
 }

@@ -92,12 +92,6 @@ impl Definition {
         features::check_rewrite(table, &self.config)
     }
 
-    /// Whether new deletion vectors may be written.
-    pub(crate) fn writes_deletion_vectors(&self) -> bool {
-        features::writer_features(self.protocol()).contains(&TableFeature::DeletionVectors)
-            && self.config.table_properties().enable_deletion_vectors == Some(true)
-    }
-
     /// What every row must satisfy.
     ///
     /// # Errors

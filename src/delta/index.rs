@@ -7,7 +7,8 @@ use std::{collections::BTreeMap, ops::Index, sync::Arc};
 
 use object_store::path::Path;
 
-use self::block::{BLOCK_FILES_MAX, Block, Edit};
+use self::block::{BLOCK_FILES_MAX, Edit};
+pub(crate) use self::block::{Block, Splice, spliced};
 use super::{
     actions::CommitChanges,
     file::{DataFile, FileKey},
@@ -47,7 +48,7 @@ impl FileIndex {
         sorted.sort_by(|a, b| a.cmp_identity(b));
         match sorted.windows(2).find(|pair| pair[0].cmp_identity(&pair[1]).is_eq()) {
             Some(pair) => Err(DuplicateFile { path: pair[0].path.clone() }),
-            None => Ok(Self::of(Block::split(sorted).map(Arc::new).collect())),
+            None => Ok(Self::of(Block::split(sorted).into_iter().map(Arc::new).collect())),
         }
     }
 
@@ -129,6 +130,11 @@ impl FileIndex {
             Some(block) => self.starts[at] + block.files().partition_point(|file| file.cmp_key(key).is_lt()),
             None => 0,
         }
+    }
+
+    /// The blocks, and the ordinals of their first files.
+    pub(crate) fn blocks(&self) -> impl Iterator<Item = (usize, &Block)> {
+        self.starts.iter().copied().zip(self.blocks.iter().map(Arc::as_ref))
     }
 
     /// All files in the order of their ordinals.

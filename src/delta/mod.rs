@@ -9,6 +9,7 @@
 //! - `history`: when versions were committed.
 //! - `file`, `file_actions`, `index`, `replay`, `version`: data files, and all of a version's, read at once or commit by commit.
 //! - `table`, `snapshot`: one table's versions, and one version behind the seam.
+//! - `orphans`: files that dead statements left behind.
 //! - `create`, `commit`, `commit_info`, `stamp`, `checkpoint`: what is written to logs.
 //! - `scan`: pruning, reading and deletion vectors.
 //! - `write`: encoding, statistics and appends.
@@ -42,6 +43,7 @@ mod index;
 mod log;
 mod log_listing;
 mod options;
+mod orphans;
 mod replay;
 mod rules;
 mod scan;

@@ -7,7 +7,7 @@ use std::{
     num::NonZeroUsize,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -22,6 +22,7 @@ use super::{
     group_commit::{Group, GroupLimits},
     history::{History, now_us},
     log::{CommitIdentity, Log},
+    orphans::clean_behind,
     replay::{is_whole, no_version, replay},
     store::TableStore,
     version::Version,
@@ -52,6 +53,8 @@ pub(crate) struct DeltaTable {
     commits: Mutex<()>,
     group: Arc<Group>,
     background: Arc<Background>,
+    /// Whether what an earlier process left has been looked for.
+    cleaned: AtomicBool,
     deletion_vectors: DeletionVectors,
 }
 
@@ -75,6 +78,7 @@ impl DeltaTable {
             commits: Mutex::new(()),
             group: Arc::default(),
             background,
+            cleaned: AtomicBool::new(false),
             deletion_vectors: DeletionVectors::default(),
         }
     }
@@ -110,11 +114,16 @@ impl DeltaTable {
 
     /// Whether UPDATE and DELETE write deletion vectors: if the table wants them and the server may.
     pub(crate) fn writes_deletion_vectors(&self, definition: &Definition) -> bool {
-        self.deletion_vectors == DeletionVectors::AsTable && definition.writes_deletion_vectors()
+        self.deletion_vectors == DeletionVectors::AsTable && definition.wants_deletion_vectors()
     }
 
     pub(crate) fn background(&self) -> &Background {
         &self.background
+    }
+
+    /// Removes what dead statements left, behind the caller.
+    pub(crate) fn clean_up(&self) {
+        clean_behind(&self.background, self.store.clone(), self.log.clone());
     }
 
     /// The appends that wait for a version.
@@ -141,6 +150,9 @@ impl DeltaTable {
                 }
                 cache.keep(&version);
                 cache.refresh = refresh;
+                if !self.cleaned.swap(true, Ordering::Relaxed) {
+                    self.clean_up();
+                }
                 Ok(version)
             }
             Err(error) => {

@@ -22,8 +22,8 @@ pub trait Append: Send + 'static {
     /// column or constraint, and shows a row that violates it).
     async fn write(&mut self, batch: RecordBatch) -> Result<RecordBatch>;
 
-    /// Commits all staged rows as one version; durable when it returns. An append without rows commits nothing
-    /// and answers with the snapshot it began from.
+    /// Commits all staged rows in one version, which may also be that of other appends; durable when it returns. An
+    /// append without rows commits nothing and answers with the snapshot it began from.
     ///
     /// Other appends, and changes to other rows, never conflict with an append; a change of the table's schema,
     /// partitioning, protocol or identity does.

@@ -174,10 +174,17 @@ impl ChangedFile {
         {
             return Err((*deleted, Wrong::Deleted));
         }
-        // Scans deliver rows in order: then a bitmap grows at its end, many times faster than by look-ups.
-        let after_all = self.changed.max().is_none_or(|last| places().next().is_none_or(|first| first > last));
-        if after_all && positions.is_sorted_by(|a, b| a < b) && self.changed.append(places()).is_ok() {
-            return Ok(());
+        // Scans deliver rows in order: then a bitmap grows at its end, many times faster than by look-ups, and fastest of
+        // all by neighbours.
+        let (Some(first), Some(last)) = (places().next(), places().last()) else { return Ok(()) };
+        if self.changed.max().is_none_or(|greatest| greatest < first) && positions.is_sorted_by(|a, b| a < b) {
+            if last - first + 1 == positions.len() as u64 {
+                self.changed.insert_range(first..=last);
+                return Ok(());
+            }
+            if self.changed.append(places()).is_ok() {
+                return Ok(());
+            }
         }
         match places().find(|position| !self.changed.insert(*position)) {
             Some(repeated) => Err((repeated.cast_signed(), Wrong::Repeated)),

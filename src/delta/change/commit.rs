@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use deltalake_core::kernel::Add;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     changed_rows::ChangedRows,
@@ -106,19 +106,17 @@ async fn prepare(
     };
     let deleted = merged.iter_mut().filter_map(|file| file.deleted.take()).collect();
     let Written { descriptors, file: vectors } = vectors::write(base, deleted).await?;
-    let mut descriptors = descriptors.into_iter();
-    let (mut actions, now_ms) = (Vec::with_capacity(2 * merged.len() + set.adds.len()), now_ms());
-    for Merged { file, rows, is_left, .. } in &merged {
-        actions.push(file_actions::remove(file, now_ms));
-        if *is_left && let Some(vector) = descriptors.next() {
-            actions.push(file_actions::add_again(file, &vector, *rows));
-        }
-    }
+    let (mut descriptors, now_ms) = (descriptors.iter(), now_ms());
+    let of_files = merged.iter().flat_map(|Merged { file, rows, is_left, .. }| {
+        let vector = is_left.then(|| descriptors.next()).flatten();
+        let again = vector.map(|vector| file_actions::add_again(file, vector, *rows));
+        [Some(file_actions::remove(file, now_ms)), again].into_iter().flatten()
+    });
     let adds = set.adds.iter().cloned().map(file_actions::add);
     let changes = set.changes.iter().cloned().map(file_actions::cdc);
-    let new: Result<Vec<Value>> = adds.chain(changes).collect();
-    actions.extend(new?);
-    let commit = commit_info::change_of_rows(base, &operation(set, &merged), actions)?;
+    let new = adds.chain(changes).collect::<Result<Vec<_>>>()?;
+    let operation = operation(set, &merged);
+    let commit = commit_info::change_of_rows(base, &operation, set.adds.is_empty(), of_files.chain(new))?;
     Ok(Ok(Prepared { files: merged.iter().map(|merged| merged.file.key()).collect(), commit, vectors }))
 }
 
@@ -133,7 +131,11 @@ impl Prepared {
         self.vectors.iter_mut().for_each(Staged::keep);
         let put = put_next(newest.table(), newest.state(), &self.commit, attempt).await;
         match &put {
-            Ok(Some(_)) => {}
+            Ok(Some(_)) => {
+                if let Some(vectors) = self.vectors.take() {
+                    vectors.landed().await;
+                }
+            }
             Err(error) if is_outcome_unknown(error) => {
                 tracing::warn!(%error, "deletion vectors were left in place: their commit may have succeeded or not");
             }

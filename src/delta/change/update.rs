@@ -5,14 +5,17 @@
 //!
 //! # Memory
 //!
-//! Two chunks of values, each [`CHUNK_ROWS`] or [`CHUNK_BYTES`] and one batch, what is fetched for one of them, at most
-//! [`FETCHED_BYTES`] or one row, and what [`RowFetcher`] and [`Stage`] hold.
+//! Two chunks of values, each [`Limits::chunk_rows`] or [`Limits::chunk_bytes`] and one batch, what is fetched for one of
+//! them, at most [`Limits::fetched_bytes`] or one row, and what [`RowFetcher`] and [`Stage`] hold. A batch that is to be
+//! answered is fetched whole, however wide its rows are: the caller wants them all.
 
 use std::{collections::BTreeSet, sync::Arc};
 
 use arrow::{
-    array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array},
+    array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, make_comparator, new_null_array},
+    compute::{SortOptions, nullif},
     datatypes::{Field, FieldRef, Schema, SchemaRef},
+    error::ArrowError,
 };
 use tokio::task::JoinSet;
 
@@ -27,21 +30,30 @@ use crate::{
     engine::{Error, Result},
 };
 
-/// Rows fetched at once. The more, the fewer pages are decoded for two chunks; the fewer, the sooner encoding begins. As
-/// many as the encoder takes at once.
-const CHUNK_ROWS: usize = 64 * 1024;
+/// The bounds of one statement.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// Rows fetched at once. The more, the fewer pages are decoded for two chunks; the fewer, the sooner encoding begins.
+    /// As many as the encoder takes at once.
+    chunk_rows: usize,
+    /// Bytes of the values of a chunk, for wide ones.
+    chunk_bytes: usize,
+    /// Bytes of the rows fetched for a chunk; of wider ones it is fetched in pieces.
+    fetched_bytes: usize,
+}
 
-/// Bytes of the values of a chunk, for wide ones.
-const CHUNK_BYTES: usize = 16 << 20;
-
-/// Bytes of the rows fetched for a chunk; of wider ones it is fetched in pieces.
-const FETCHED_BYTES: usize = 64 << 20;
+impl Default for Limits {
+    fn default() -> Self {
+        Self { chunk_rows: 64 * 1024, chunk_bytes: 16 << 20, fetched_bytes: 64 << 20 }
+    }
+}
 
 /// The new rows of one statement. Dropping it removes what it has staged, in the background.
 pub(crate) struct NewRows {
     columns: Columns,
     rules: Rules,
     stage: Stage,
+    limits: Limits,
     /// `None` if nothing of the old rows is wanted, or while a chunk is fetched.
     fetcher: Option<RowFetcher>,
     fetches: bool,
@@ -68,6 +80,10 @@ struct Fetched {
 impl NewRows {
     /// `columns` are set; with `feed` the old rows are wanted whole.
     pub(crate) async fn begin(base: &DeltaSnapshot, columns: &[usize], feed: bool) -> Result<Self> {
+        Self::begin_within(base, columns, feed, Limits::default()).await
+    }
+
+    async fn begin_within(base: &DeltaSnapshot, columns: &[usize], feed: bool, limits: Limits) -> Result<Self> {
         let definition = base.definition();
         let rules = definition.rules(base.table().store().name())?;
         let columns = Columns::new(&definition.schema().logical, columns, &rules, feed)?;
@@ -77,7 +93,7 @@ impl NewRows {
         };
         let stage = Stage::begin(base.table().stage_target(definition))?;
         let (gathered, fetching) = (Chunk::default(), JoinSet::new());
-        Ok(Self { columns, rules, stage, fetches: fetcher.is_some(), fetcher, gathered, fetching })
+        Ok(Self { columns, rules, stage, limits, fetches: fetcher.is_some(), fetcher, gathered, fetching })
     }
 
     /// Takes the values of the columns that are set, for the rows at `places`. With `returning` it answers with the new
@@ -148,7 +164,7 @@ impl NewRows {
         self.gathered.bytes += bytes_of(&values);
         self.gathered.values.push(values);
         self.gathered.places.extend(places);
-        if self.gathered.places.len() >= CHUNK_ROWS || self.gathered.bytes >= CHUNK_BYTES {
+        if self.gathered.places.len() >= self.limits.chunk_rows || self.gathered.bytes >= self.limits.chunk_bytes {
             self.settle(feed).await?;
             self.fetch_gathered();
         }
@@ -161,9 +177,9 @@ impl NewRows {
             return;
         }
         if let Some(mut fetcher) = self.fetcher.take() {
-            let chunk = std::mem::take(&mut self.gathered);
+            let (chunk, bytes_max) = (std::mem::take(&mut self.gathered), self.limits.fetched_bytes);
             self.fetching.spawn(async move {
-                let old_rows = fetcher.fetch_first(&chunk.places, FETCHED_BYTES).await;
+                let old_rows = fetcher.fetch_first(&chunk.places, bytes_max).await;
                 Fetched { chunk, fetcher, old_rows }
             });
         }
@@ -181,7 +197,7 @@ impl NewRows {
             let mut done = 0;
             while done < values.num_rows() {
                 if used == old_rows.num_rows() {
-                    old_rows = fetcher.fetch_first(left, FETCHED_BYTES).await?;
+                    old_rows = fetcher.fetch_first(left, self.limits.fetched_bytes).await?;
                     (left, used) = (&left[old_rows.num_rows()..], 0);
                 }
                 let count = (values.num_rows() - done).min(old_rows.num_rows() - used);
@@ -244,6 +260,9 @@ enum Source {
     Fetched(usize),
     /// NULL, which the table's rules make a value of.
     Generated,
+    /// The value that is set, by its place in SET, unless it is the old one, by its place in what is fetched. Then it is
+    /// as if it were not set: DuckDB sets columns to themselves when it wants rows back.
+    SetGenerated(usize, usize),
 }
 
 impl Columns {
@@ -253,12 +272,16 @@ impl Columns {
             return Err(Error::InvalidArgument(format!("there is no column {none}; the table has {count}")));
         }
         let generated: BTreeSet<usize> = rules.generated().collect();
-        let is_kept = |index: &usize| !set.contains(index) && !generated.contains(index);
-        let fetched: Vec<usize> = (0..count).filter(|index| old_rows_whole || is_kept(index)).collect();
-        let source = |index: usize| match (set.iter().position(|set| *set == index), fetched.binary_search(&index)) {
-            (Some(place), _) => Source::Set(place),
-            (None, Ok(place)) if !generated.contains(&index) => Source::Fetched(place),
-            (None, _) => Source::Generated,
+        let is_wanted = |index: &usize| set.contains(index) == generated.contains(index);
+        let fetched: Vec<usize> = (0..count).filter(|index| old_rows_whole || is_wanted(index)).collect();
+        let source = |index: usize| {
+            let in_set = set.iter().position(|set| *set == index);
+            match (in_set, fetched.binary_search(&index), generated.contains(&index)) {
+                (Some(set), Ok(fetched), true) => Source::SetGenerated(set, fetched),
+                (Some(set), ..) => Source::Set(set),
+                (None, Ok(fetched), false) => Source::Fetched(fetched),
+                (None, ..) => Source::Generated,
+            }
         };
         let sources = (0..count).map(source).collect();
         Ok(Self { table: table.clone(), sources, set: set.to_vec(), fetched, last_came: None, last_used: None })
@@ -298,16 +321,21 @@ impl Columns {
 
     /// `values` are in the order of SET.
     fn new_rows(&mut self, values: &RecordBatch, old_rows: Option<&RecordBatch>) -> Result<RecordBatch> {
+        let broken = |source| Error::internal("the columns of new rows cannot be put together", source);
         let column = |(source, field): (&Source, &FieldRef)| match (source, old_rows) {
             (Source::Set(place), _) => Ok(Arc::clone(values.column(*place))),
             (Source::Fetched(place), Some(old_rows)) => Ok(Arc::clone(old_rows.column(*place))),
-            (Source::Fetched(_), None) => Err(Error::internal("new rows lack a column", field.name().as_str())),
+            (Source::SetGenerated(set, fetched), Some(old_rows)) => {
+                unless_same(values.column(*set), old_rows.column(*fetched)).map_err(broken)
+            }
+            (Source::Fetched(_) | Source::SetGenerated(..), None) => {
+                Err(Error::internal("new rows lack a column", field.name().as_str()))
+            }
             (Source::Generated, _) => Ok(new_null_array(field.data_type(), values.num_rows())),
         };
         let columns = self.sources.iter().zip(self.table.fields()).map(column).collect::<Result<Vec<ArrayRef>>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(values.num_rows()));
-        RecordBatch::try_new_with_options(self.new_schema(values.schema_ref()), columns, &options)
-            .map_err(|source| Error::internal("the columns of new rows cannot be put together", source))
+        RecordBatch::try_new_with_options(self.new_schema(values.schema_ref()), columns, &options).map_err(broken)
     }
 
     /// Everything may be NULL: whether it must not be is for the rules to say. Types are checked when rows are staged.
@@ -318,7 +346,9 @@ impl Columns {
             return Arc::clone(new);
         }
         let field = |(source, field): (&Source, &FieldRef)| match source {
-            Source::Set(place) => Arc::new(values.field(*place).clone().with_nullable(true)),
+            Source::Set(place) | Source::SetGenerated(place, _) => {
+                Arc::new(values.field(*place).clone().with_nullable(true))
+            }
             Source::Fetched(_) | Source::Generated => Arc::new(Field::clone(field).with_nullable(true)),
         };
         let fields: Vec<_> = self.sources.iter().zip(self.table.fields()).map(field).collect();
@@ -326,6 +356,13 @@ impl Columns {
         self.last_used = Some((Arc::clone(values), Arc::clone(&new)));
         new
     }
+}
+
+/// The values, with NULL for those that are as they were.
+fn unless_same(values: &ArrayRef, old: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    let compare = make_comparator(values, old, SortOptions::default())?;
+    let same: BooleanArray = (0..values.len()).map(|row| Some(compare(row, row).is_eq())).collect();
+    nullif(values, &same)
 }
 
 /// The bytes of a batch's rows, not those of the buffers they are slices of.

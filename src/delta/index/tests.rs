@@ -6,15 +6,7 @@ use super::*;
 use crate::delta::fixtures::Random;
 
 fn file(path: &str, size_bytes: u64) -> DataFile {
-    DataFile {
-        path: path.into(),
-        log_path: None,
-        size_bytes,
-        partition_values: Default::default(),
-        stats_json: None,
-        deletion_vector: None,
-        ..DataFile::default()
-    }
+    DataFile { path: path.into(), size_bytes, ..DataFile::default() }
 }
 
 fn with_vector(path: &str, vector: u64) -> DataFile {

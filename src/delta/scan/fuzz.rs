@@ -224,7 +224,8 @@ fn statistics(bytes: &[u8]) -> Outcome {
     }
     let file = DataFile { stats_json: Some(String::from_utf8_lossy(bytes).into()), ..file(1 << 30) };
     SCHEMA.with(|schema| {
-        let bounds = FileBounds::new(&file, schema);
+        let schema = Arc::new(schema.clone());
+        let bounds = FileBounds::new(&file, &schema);
         let paths = schema.logical.fields().iter().map(|field| match field.data_type() {
             DataType::Struct(fields) => vec![field.name().clone(), fields[0].name().clone()],
             _ => vec![field.name().clone()],
@@ -235,7 +236,7 @@ fn statistics(bytes: &[u8]) -> Outcome {
             let compare = |value| Predicate::Compare { column: path.clone(), op: CompareOp::LessOrEqual, value };
             let parts = values.map(|value| {
                 let request = ScanRequest { projection: vec![0], row_id: false, predicate: compare(value) };
-                plan(&index(file.clone()), schema, &request, std::num::NonZeroUsize::MIN).parts.len()
+                plan(&index(file.clone()), &schema, &request, std::num::NonZeroUsize::MIN).parts.len()
             });
             (known.min.is_some(), known.max.is_some(), parts)
         });

@@ -1,9 +1,9 @@
 //! Which files a scan reads, and how they are shared out.
 
-use std::num::NonZeroUsize;
+use std::{num::NonZeroUsize, sync::Arc};
 
 use super::{
-    file_bounds::FileBounds,
+    file_bounds::{FileBounds, rows_by_log},
     prune::may_match,
     simplify::{Known, NEVER, coarse, simplify},
 };
@@ -26,7 +26,7 @@ const SLICES_PER_PART: u64 = 4;
 /// cost. Units name files by their ordinals.
 pub(crate) fn plan(
     files: &FileIndex,
-    schema: &TableSchema,
+    schema: &Arc<TableSchema>,
     request: &ScanRequest,
     parts_max: NonZeroUsize,
 ) -> ReadPlan {
@@ -35,19 +35,37 @@ pub(crate) fn plan(
     if predicate == NEVER {
         return ReadPlan::default();
     }
-    let coarse = coarse(&predicate);
-    let wanted = |file: &DataFile| {
-        let bounds = FileBounds::new(file, schema);
-        !bounds.is_empty() && may_match(&coarse, &bounds)
-    };
-    let wanted: Vec<Piece> = (0_u32..)
-        .zip(files.iter())
-        .filter(|(_, file)| wanted(file))
-        .map(|(file, data)| Piece { file, cost: data.size_bytes.saturating_add(FILE_COST_BYTES) })
-        .collect();
+    let wanted = wanted(files, schema, &coarse(&predicate));
     let counts_rows = request.projection.is_empty() && !request.row_id && predicate == Predicate::Unknown;
     let parts = if counts_rows { 1 } else { parts_worthwhile(&wanted, parts_max) };
     share_out(&wanted, parts)
+}
+
+/// The files that may hold a wanted row.
+fn wanted(files: &FileIndex, schema: &Arc<TableSchema>, predicate: &Predicate) -> Vec<Piece> {
+    let mut wanted = Vec::new();
+    for (start, block) in files.blocks() {
+        let candidates = block.digest().may_match(block.files(), schema, predicate);
+        for (at, (file, _)) in block.files().iter().zip(candidates).enumerate().filter(|(_, (_, candidate))| *candidate)
+        {
+            if may_hold(file, schema, predicate)
+                && let Ok(ordinal) = u32::try_from(start + at)
+            {
+                wanted.push(Piece { file: ordinal, cost: file.size_bytes.saturating_add(FILE_COST_BYTES) });
+            }
+        }
+    }
+    wanted
+}
+
+fn may_hold(file: &DataFile, schema: &TableSchema, predicate: &Predicate) -> bool {
+    match predicate {
+        Predicate::Unknown => rows_by_log(file) != Some(0),
+        _ => {
+            let bounds = FileBounds::new(file, schema);
+            !bounds.is_empty() && may_match(predicate, &bounds)
+        }
+    }
 }
 
 /// A file to be read.
@@ -111,7 +129,7 @@ fn joined(part: &ReadPart) -> ReadPart {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeMap, sync::Arc};
+    use std::collections::BTreeMap;
 
     use arrow::datatypes::{DataType, Field, Schema};
     use object_store::path::Path;
@@ -142,7 +160,7 @@ mod tests {
         let (stored, physical) = (Arc::clone(&logical), Arc::clone(&logical));
         let schema = TableSchema { logical, stored, physical, partition_columns: vec![], mapping: ColumnMapping::None };
         let request = ScanRequest { projection, row_id: false, predicate };
-        plan(files, &schema, &request, NonZeroUsize::new(parts).unwrap()).parts
+        plan(files, &Arc::new(schema), &request, NonZeroUsize::new(parts).unwrap()).parts
     }
 
     fn bytes(files: &FileIndex, part: &ReadPart) -> u64 {

@@ -272,6 +272,13 @@ impl Staged {
         self.staging.release();
     }
 
+    /// The files are part of a version.
+    pub(crate) async fn landed(self) {
+        let mut staging = self.staging;
+        // One that does not run leaves a marker, which is settled later.
+        tokio::task::spawn_blocking(move || staging.landed()).await.ok();
+    }
+
     /// Removes the files and waits until they are gone.
     pub(crate) async fn remove(self) {
         let mut staging = self.staging;
@@ -292,7 +299,11 @@ pub(crate) async fn settle(
     staged.iter_mut().for_each(Staged::keep);
     let outcome = committing.await;
     match &outcome {
-        Ok(CommitOutcome::Committed(_)) => {}
+        Ok(CommitOutcome::Committed(_)) => {
+            for staged in staged {
+                staged.landed().await;
+            }
+        }
         Err(e) if is_outcome_unknown(e) => {
             tracing::warn!(error = %e, "data files were left in place: their commit may have succeeded or not");
         }

@@ -1,4 +1,9 @@
 //! Rows deleted, by row ids, against what every reader then sees.
 
+mod conflicts;
 mod deletes;
+mod faults;
 mod fixture;
+mod ids;
+mod property;
+mod stores;

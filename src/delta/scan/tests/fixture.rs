@@ -110,7 +110,7 @@ impl Fixture {
     }
 
     pub(super) fn plan(&self, request: &ScanRequest, parts_max: usize) -> ReadPlan {
-        plan(&self.index(), &self.schema, request, NonZeroUsize::new(parts_max).unwrap())
+        plan(&self.index(), &Arc::new(self.schema.clone()), request, NonZeroUsize::new(parts_max).unwrap())
     }
 
     /// The files' names are numbered, so their ordinals are their places.

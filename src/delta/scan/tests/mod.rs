@@ -5,6 +5,7 @@ mod data;
 mod failures;
 mod fetch;
 mod fixture;
+mod many_files;
 mod oracle;
 mod property;
 mod pruning;
