@@ -167,7 +167,7 @@ pub(crate) fn open(store: &Arc<Faulty>) -> Arc<DeltaTable> {
 async fn insert_under(faults: &[Fault]) -> (Result<CommitOutcome>, Arc<Faulty>) {
     let store = Arc::new(Faulty::default());
     let table = open(&store);
-    create(table.store(), table.log(), &spec(&[("x", DataType::Int64)])).await.unwrap();
+    create(table.store(), table.log(), &spec(&[("x", DataType::Int64)]), true).await.unwrap();
     assert!(matches!(insert(&table).await, Ok(CommitOutcome::Committed(_))));
     store.fail_next(faults);
     (insert(&table).await, store)
@@ -249,7 +249,7 @@ async fn a_commit_that_nobody_knows_of_keeps_its_files() {
 async fn writers_under_random_faults_lose_and_repeat_nothing() {
     let store = Arc::new(Faulty::default());
     let table = open(&store);
-    create(table.store(), table.log(), &spec(&[("x", DataType::Int64)])).await.unwrap();
+    create(table.store(), table.log(), &spec(&[("x", DataType::Int64)]), true).await.unwrap();
     let (seed, _) = Uuid::new_v4().as_u64_pair();
     println!("seed {seed}");
     let kinds = [Fault::Lost, Fault::Unheard, Fault::UnheardAndFollowed, Fault::Beaten, Fault::Late(1)];
