@@ -193,7 +193,8 @@ async fn a_null_in_a_not_null_column() {
     let client = &people.client;
     let columns =
         Schema::new(vec![Field::new("id", DataType::Int64, false), Field::new("name", DataType::Utf8, false)]);
-    let strict = client.create_table(SALES, "strict", &columns, airport_tests::client::OnConflict::Error).await.unwrap();
+    let strict =
+        client.create_table(SALES, "strict", &columns, airport_tests::client::OnConflict::Error).await.unwrap();
     client.create_transaction().await.unwrap();
     client.insert(&strict, &[ids(0..3_000)]).await.unwrap();
     let path = people.server.table(SALES, "strict");

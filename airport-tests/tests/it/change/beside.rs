@@ -68,10 +68,7 @@ async fn a_transaction_that_saw_an_older_version_conflicts_by_row() {
     let (mut one, mut two) = (people.client.clone(), people.client.clone());
     one.begin().await.unwrap();
     two.begin().await.unwrap();
-    let (of_one, of_two) = (
-        rows_of(&one, &people.table, &[0, 1]).await,
-        rows_of(&two, &people.table, &[1, 2]).await,
-    );
+    let (of_one, of_two) = (rows_of(&one, &people.table, &[0, 1]).await, rows_of(&two, &people.table, &[1, 2]).await);
     one.update(&people.table, &[renaming(&of_one, |_| "one".to_owned())]).await.unwrap();
     let refused = two.update(&people.table, &[renaming(&of_two, |_| "two".to_owned())]).await;
     assert_refused(refused, Code::Aborted, &["UPDATE of lake.sales.t changed nothing: "]);

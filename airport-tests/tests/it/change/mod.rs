@@ -157,7 +157,8 @@ async fn an_update_returns_the_rows_as_they_are_and_in_their_order() {
 async fn returning_never_splits_a_large_batch() {
     let (_server, client) = lake().await;
     let table = create_people(&client, "t").await;
-    let names: ArrayRef = Arc::new(StringArray::from_iter_values((0..2048).map(|id| format!("{id}{}", "x".repeat(4096)))));
+    let names: ArrayRef =
+        Arc::new(StringArray::from_iter_values((0..2048).map(|id| format!("{id}{}", "x".repeat(4096)))));
     let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(0..2048));
     let wide = RecordBatch::try_new(table.insert_schema(), vec![ids, names]).unwrap();
     client.insert(&table, std::slice::from_ref(&wide)).await.unwrap();
