@@ -150,6 +150,6 @@ pub(crate) fn unknown(table: &DeltaTable, source: impl Into<Box<dyn std::error::
 }
 
 #[cfg(test)]
-mod faults;
+pub(crate) mod faults;
 #[cfg(test)]
 mod tests;

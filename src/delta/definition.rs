@@ -92,6 +92,12 @@ impl Definition {
         features::check_rewrite(table, &self.config)
     }
 
+    /// Whether the table wants its rows deleted by deletion vectors.
+    pub(crate) fn wants_deletion_vectors(&self) -> bool {
+        features::writer_features(self.protocol()).contains(&TableFeature::DeletionVectors)
+            && self.config.table_properties().enable_deletion_vectors == Some(true)
+    }
+
     /// What every row must satisfy.
     ///
     /// # Errors
@@ -115,12 +121,6 @@ impl Definition {
         let version = property("inCommitTimestampEnablementVersion").and_then(|version| version.parse().ok());
         let time_ms = property("inCommitTimestampEnablementTimestamp").and_then(|time| time.parse().ok());
         Some(InCommitTimestamps { version: version.unwrap_or(0), time_ms: time_ms.unwrap_or(i64::MIN) })
-    }
-
-    /// Whether rows are deleted by deletion vectors.
-    pub(crate) fn wants_deletion_vectors(&self) -> bool {
-        self.has_feature(&TableFeature::DeletionVectors)
-            && self.config.table_properties().enable_deletion_vectors == Some(true)
     }
 
     /// Whether every UPDATE and DELETE also writes what it changes.

@@ -53,9 +53,9 @@ pub(crate) struct DeltaTable {
     commits: Mutex<()>,
     group: Arc<Group>,
     background: Arc<Background>,
-    deletion_vectors: DeletionVectors,
     /// Whether what an earlier process left has been looked for.
     cleaned: AtomicBool,
+    deletion_vectors: DeletionVectors,
 }
 
 #[derive(Debug)]
@@ -78,8 +78,8 @@ impl DeltaTable {
             commits: Mutex::new(()),
             group: Arc::default(),
             background,
-            deletion_vectors: DeletionVectors::default(),
             cleaned: AtomicBool::new(false),
+            deletion_vectors: DeletionVectors::default(),
         }
     }
 

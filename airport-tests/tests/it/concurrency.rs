@@ -1,4 +1,4 @@
-//! Two clients reading while two insert into one table: no error, no lost row, each snapshot whole.
+//! Clients that read and insert into one table at a time: no error, no lost row, each snapshot whole.
 
 use std::{
     collections::BTreeMap,
@@ -10,11 +10,12 @@ use airport_tests::{
     client::{Client, Table},
     readers,
     rows::sorted_integers,
+    server::Setup,
 };
 use arrow::array::{Int64Array, RecordBatch, StringArray};
 use serde_json::json;
 
-use crate::support::{SALES, create_people, lake};
+use crate::support::{SALES, create_people, data_files, ids, lake, seen, versions};
 
 /// Rows of one statement; they all have the statement's number as id. More than one batch.
 const STATEMENT_ROWS: usize = 3000;
@@ -102,4 +103,56 @@ fn rows_of(statement: i64) -> RecordBatch {
     let names = StringArray::from_iter_values((0..STATEMENT_ROWS).map(|row| format!("row {row}")));
     let columns = vec![std::sync::Arc::new(ids) as _, std::sync::Arc::new(names) as _];
     RecordBatch::try_new(crate::support::people().into(), columns).unwrap()
+}
+
+/// Single rows of many clients that insert one after the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_clients_share_commits_and_lose_nothing() {
+    const CLIENTS: i64 = 64;
+    const STATEMENTS: i64 = 10;
+    let (server, client) = lake().await;
+    let table = create_people(&client, "t").await;
+    let mut clients = tokio::task::JoinSet::new();
+    for number in 0..CLIENTS {
+        let (location, table) = ([server.tcp(), server.unix()][number as usize % 2].to_owned(), table.clone());
+        clients.spawn(async move {
+            let mut client = Client::attach(&location, "lake").await.unwrap();
+            for statement in 0..STATEMENTS {
+                let id = number * STATEMENTS + statement;
+                client.begin().await.unwrap();
+                assert_eq!(client.insert(&table, &[ids(id..id + 1)]).await.unwrap(), 1);
+                // The transaction sees its own row at once, and none of its own is lost later.
+                let mine = |id: &i64| (number * STATEMENTS..(number + 1) * STATEMENTS).contains(id);
+                let seen: Vec<_> = seen(&client, &table).await.into_iter().filter(mine).collect();
+                assert_eq!(seen, (number * STATEMENTS..=id).collect::<Vec<_>>());
+            }
+        });
+    }
+    while let Some(done) = clients.join_next().await {
+        done.unwrap();
+    }
+    let statements = CLIENTS * STATEMENTS;
+    assert_eq!(seen(&client, &table).await, (0..statements).collect::<Vec<_>>());
+    let commits = versions(&server.table(SALES, "t")).len() as i64 - 1;
+    assert!(commits < statements / 2, "{commits} commits of {statements} statements");
+    assert_eq!(data_files(&server.table(SALES, "t")).len() as i64, commits, "one file a commit");
+    let sql = "SELECT count(*), count(DISTINCT id), min(id), max(id) FROM t";
+    assert_eq!(
+        readers::both(&server.table(SALES, "t"), sql),
+        [[json!(statements), json!(statements), json!(0), json!(statements - 1)]]
+    );
+}
+
+#[tokio::test]
+async fn a_server_may_be_told_that_none_shares() {
+    let server = Setup::new().serve_lake().arguments(["--group-commit-statements-max", "1"]).tcp().start();
+    let client = server.client().await;
+    client.create_schema(SALES).await.unwrap();
+    let table = create_people(&client, "t").await;
+    let inserts = (0..16).map(|id| {
+        let (client, table) = (client.clone(), table.clone());
+        async move { client.insert(&table, &[ids(id..id + 1)]).await.unwrap() }
+    });
+    assert_eq!(futures::future::join_all(inserts).await, [1; 16]);
+    assert_eq!(versions(&server.table(SALES, "t")), (0..=16).collect::<Vec<_>>());
 }

@@ -16,19 +16,20 @@ use object_store::{
     CopyOptions, Error as StoreError, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, memory::InMemory, path::Path,
 };
+use serde_json::json;
 
 use super::*;
 use crate::delta::{
     checkpoint::Background,
     create::create,
-    fixtures::{add, newest, paths, spec},
+    fixtures::{newest, paths, spec},
     log::commit_path,
     store::TableStore,
 };
 
 /// What becomes of one put of a commit that is answered with a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
+pub(crate) enum Fault {
     /// It never lands.
     Lost,
     /// It landed.
@@ -45,7 +46,7 @@ enum Fault {
 
 /// A store whose puts of commits fail as told, and then succeed.
 #[derive(Debug, Default)]
-struct Faulty {
+pub(crate) struct Faulty {
     inner: InMemory,
     faults: Mutex<VecDeque<Fault>>,
     /// Puts on their way, each with the requests that come before it lands.
@@ -57,18 +58,29 @@ impl Faulty {
         StoreError::Generic { store: "faulty", source: "the connection broke off".into() }
     }
 
+    /// The puts of commits that come next fail so.
+    pub(crate) fn fail_next(&self, faults: &[Fault]) {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner).extend(faults);
+    }
+
+    /// How many objects have names that end so.
+    pub(crate) async fn objects(&self, end: &str) -> usize {
+        let all: Vec<_> = self.inner.list(None).try_collect().await.unwrap();
+        all.iter().filter(|object| object.location.as_ref().ends_with(end)).count()
+    }
+
     async fn land(&self, path: &Path, payload: PutPayload) {
         // In whichever order: the first one to come has the name.
         let _ = self.inner.put_opts(path, payload, PutMode::Create.into()).await;
     }
 
     async fn others(&self, path: &Path) {
-        let file = format!("other-{}", path.filename().unwrap());
-        self.land(path, format!("{}\n", add(&file, 1)).into()).await;
+        let transaction = json!({ "txn": { "appId": "another", "version": version_of(path) } });
+        self.land(path, format!("{transaction}\n").into()).await;
     }
 
     /// What is on its way comes a request nearer.
-    async fn pass(&self) {
+    pub(crate) async fn pass(&self) {
         let due: Vec<_> = {
             let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
             late.iter_mut().for_each(|(left, ..)| *left = left.saturating_sub(1));
@@ -146,7 +158,7 @@ impl ObjectStore for Faulty {
     }
 }
 
-fn open(store: &Arc<Faulty>) -> Arc<DeltaTable> {
+pub(crate) fn open(store: &Arc<Faulty>) -> Arc<DeltaTable> {
     let store = TableStore::remote(url::Url::parse("memory:///t/").unwrap(), store.clone());
     Arc::new(DeltaTable::new(store, Arc::new(Background::default())))
 }
@@ -157,7 +169,7 @@ async fn insert_under(faults: &[Fault]) -> (Result<CommitOutcome>, Arc<Faulty>) 
     let table = open(&store);
     create(table.store(), table.log(), &spec(&[("x", DataType::Int64)]), true).await.unwrap();
     assert!(matches!(insert(&table).await, Ok(CommitOutcome::Committed(_))));
-    store.faults.lock().unwrap().extend(faults);
+    store.fail_next(faults);
     (insert(&table).await, store)
 }
 
@@ -172,7 +184,7 @@ async fn insert(table: &Arc<DeltaTable>) -> Result<CommitOutcome> {
 async fn landed(store: &Arc<Faulty>) -> usize {
     let table = open(store);
     let newest = newest(&table).await.unwrap();
-    let mine: Vec<_> = paths(&newest).await.into_iter().filter(|path| !path.starts_with("other")).collect();
+    let mine = paths(&newest).await;
     let mut added = 0;
     for version in 1..=newest.version() {
         let commit = store.inner.get(&commit_path(version)).await.unwrap().bytes().await.unwrap();
@@ -187,8 +199,7 @@ async fn landed(store: &Arc<Faulty>) -> usize {
 }
 
 async fn data_objects(store: &Arc<Faulty>) -> usize {
-    let all: Vec<_> = store.inner.list(None).try_collect().await.unwrap();
-    all.iter().filter(|object| object.location.as_ref().ends_with(".parquet")).count()
+    store.objects(".parquet").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -249,7 +260,7 @@ async fn writers_under_random_faults_lose_and_repeat_nothing() {
         state ^= state << 17;
         kinds[state as usize % kinds.len()]
     });
-    store.faults.lock().unwrap().extend(faults.take(40));
+    store.fail_next(&faults.take(30).collect::<Vec<_>>());
     let writers = (0..4).map(|_| {
         // A handle of its own: no commit is shared.
         let table = open(&store);

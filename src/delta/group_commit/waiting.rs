@@ -88,6 +88,11 @@ impl<T: Ticket> Waiting<T> {
         self.0.is_empty()
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(super) fn push(&mut self, ticket: T) {
         self.0.push_back(ticket);
     }
@@ -127,6 +132,134 @@ impl Weight {
             rows: self.rows.saturating_add(other.rows),
             bytes: self.bytes.saturating_add(other.bytes),
             files: self.files.saturating_add(other.files),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    struct Fake {
+        number: usize,
+        kind: usize,
+        given_up: bool,
+        weight: Weight,
+    }
+
+    impl Ticket for Fake {
+        fn shares_with(&self, other: &Self) -> bool {
+            self.kind == other.kind
+        }
+
+        fn is_given_up(&self) -> bool {
+            self.given_up
+        }
+
+        fn weight(&self) -> Weight {
+            self.weight
+        }
+    }
+
+    fn limits() -> GroupLimits {
+        let count = |count| NonZeroUsize::new(count).unwrap();
+        GroupLimits { statements: count(4), rows: 10, bytes: 100, files: 3, waiting: count(1) }
+    }
+
+    /// Those of one kind that weigh `rows`, numbered from 0.
+    fn waiting(rows: &[u64]) -> Waiting<Fake> {
+        let fake = |(number, &rows): (usize, &u64)| {
+            let weight = Weight { rows, bytes: 1, files: 0 };
+            Fake { number, kind: 0, given_up: false, weight }
+        };
+        Waiting(rows.iter().enumerate().map(fake).collect())
+    }
+
+    fn numbers(tickets: &[Fake]) -> Vec<usize> {
+        tickets.iter().map(|ticket| ticket.number).collect()
+    }
+
+    fn taken(waiting: &mut Waiting<Fake>) -> Vec<usize> {
+        numbers(&waiting.take(&limits()).members)
+    }
+
+    #[test]
+    fn the_oldest_go_first_and_none_is_overtaken() {
+        let mut queue = waiting(&[1, 1, 9, 1, 1, 1, 1, 1]);
+        assert_eq!(taken(&mut queue), [0, 1], "the third would be too much, and nobody passes it");
+        assert_eq!(taken(&mut queue), [2, 3]);
+        assert_eq!(taken(&mut queue), [4, 5, 6, 7]);
+        assert_eq!(taken(&mut queue), [0; 0]);
+    }
+
+    #[test]
+    fn what_is_more_than_all_goes_alone() {
+        let mut queue = waiting(&[11, 0, 50, 10]);
+        assert_eq!((taken(&mut queue), taken(&mut queue)), (vec![0], vec![1]));
+        assert_eq!((taken(&mut queue), taken(&mut queue)), (vec![2], vec![3]));
+    }
+
+    #[test]
+    fn bytes_and_files_are_bounded_too() {
+        let mut queue = waiting(&[0; 4]);
+        queue.0[1].weight.bytes = 100;
+        queue.0[2].weight.files = 3;
+        queue.0[3].weight.files = 1;
+        assert_eq!((taken(&mut queue), taken(&mut queue)), (vec![0], vec![1]));
+        assert_eq!((taken(&mut queue), taken(&mut queue)), (vec![2], vec![3]));
+    }
+
+    #[test]
+    fn other_kinds_keep_their_places() {
+        let mut queue = waiting(&[1; 5]);
+        queue.0[1].kind = 1;
+        queue.0[3].kind = 1;
+        assert_eq!((taken(&mut queue), taken(&mut queue)), (vec![0, 2, 4], vec![1, 3]));
+    }
+
+    #[test]
+    fn those_given_up_are_dropped_on_the_way() {
+        let mut queue = waiting(&[1; 4]);
+        queue.0[0].given_up = true;
+        queue.0[2].given_up = true;
+        let Taken { members, given_up } = queue.take(&limits());
+        assert_eq!((numbers(&members), numbers(&given_up)), (vec![1, 3], vec![0, 2]));
+        queue = waiting(&[1]);
+        queue.0[0].given_up = true;
+        assert!(queue.take(&limits()).members.is_empty() && queue.is_empty());
+    }
+
+    /// Random queues: each ticket goes once, no group is over its bounds, and kinds keep their order.
+    #[test]
+    fn whatever_waits_goes_once_in_its_order() {
+        let mut seed = 7u64;
+        let mut random = |below: u64| {
+            seed = seed.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
+            (seed >> 33) % below
+        };
+        for _ in 0..500 {
+            let rows: Vec<_> = (0..random(40)).map(|_| random(13)).collect();
+            let mut queue = waiting(&rows);
+            for ticket in &mut queue.0 {
+                (ticket.kind, ticket.given_up) = (random(3) as usize, random(5) == 0);
+                ticket.weight.files = random(3) as usize;
+            }
+            let (mut went, mut given_up) = (Vec::new(), Vec::new());
+            while !queue.is_empty() {
+                let Taken { members, given_up: dropped } = queue.take(&limits());
+                let weight = members.iter().fold(Weight::default(), |sum, ticket| sum.plus(ticket.weight));
+                assert!(members.len() < 2 || limits().hold(members.len(), weight), "{members:?}");
+                assert!(members.windows(2).all(|pair| pair[0].kind == pair[1].kind));
+                went.extend(members);
+                given_up.extend(dropped);
+            }
+            assert!(went.iter().all(|ticket| !ticket.given_up) && given_up.iter().all(|ticket| ticket.given_up));
+            for kind in 0..3 {
+                let order: Vec<_> = went.iter().filter(|ticket| ticket.kind == kind).map(|t| t.number).collect();
+                assert!(order.is_sorted_by(|one, next| one < next), "{order:?}");
+            }
+            assert_eq!(went.len() + given_up.len(), rows.len());
         }
     }
 }

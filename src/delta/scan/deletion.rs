@@ -59,7 +59,22 @@ pub(super) fn live_rows(
     table_root: &Url,
     rows: usize,
 ) -> Result<BooleanBuffer> {
-    Ok(without(None, &deleted_rows(vector, framed, table_root, rows as u64)?, rows))
+    let deleted = deleted_rows(vector, framed, table_root, rows as u64)?;
+    without(None, &deleted, rows).ok_or_else(beyond_the_end)
+}
+
+/// The mask `live` of `rows` rows, all of them if it is absent, without those at `positions`; `None` if one of these is
+/// beyond the end.
+pub(super) fn without(live: Option<&BooleanBuffer>, positions: &RoaringTreemap, rows: usize) -> Option<BooleanBuffer> {
+    let mut left = BooleanBufferBuilder::new(rows);
+    match live {
+        Some(live) => left.append_buffer(live),
+        None => left.append_n(rows, true),
+    }
+    for position in positions {
+        left.set_bit(usize::try_from(position).ok().filter(|position| *position < rows)?, false);
+    }
+    Some(left.finish())
 }
 
 /// The deleted rows of a data file that has `rows` rows. `framed` are the bytes of the vector's [`VectorFile`], absent if
@@ -85,27 +100,18 @@ pub(super) fn deleted_rows(
         return Err(corrupt("a deletion vector does not hold as many rows as the log says"));
     }
     if deleted.max().is_some_and(|last| last >= rows) {
-        return Err(corrupt("a deletion vector deletes rows that its file does not have"));
+        return Err(beyond_the_end());
     }
     Ok(deleted)
-}
-
-/// The mask `live` of `rows` rows, all of them if it is absent, without those at `positions`, which are below `rows`.
-pub(super) fn without(live: Option<&BooleanBuffer>, positions: &RoaringTreemap, rows: usize) -> BooleanBuffer {
-    let mut left = BooleanBufferBuilder::new(rows);
-    match live {
-        Some(live) => left.append_buffer(live),
-        None => left.append_n(rows, true),
-    }
-    for position in positions {
-        left.set_bit(usize::try_from(position).expect("below the number of rows"), false);
-    }
-    left.finish()
 }
 
 /// The vector of the file at `path` is wrong.
 pub(super) fn inapplicable(path: &Path, source: Error) -> Error {
     Error::internal(format!("the deletion vector of file {path} cannot be applied"), source)
+}
+
+fn beyond_the_end() -> Error {
+    corrupt("a deletion vector deletes rows that its file does not have")
 }
 
 fn corrupt(what: &str) -> Error {

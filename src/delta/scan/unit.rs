@@ -146,11 +146,10 @@ fn live_rows(scan: &ScanContext, ordinal: u32, parquet: &ParquetFile) -> Result<
     let rows = usize::try_from(parquet.footer().file_metadata().num_rows()).unwrap_or(0);
     let live = not_deleted(scan, file, rows)?;
     let Some(left_out) = scan.left_out.get(&ordinal) else { return Ok(live) };
-    if left_out.max().is_some_and(|last| last >= rows as u64) {
-        let reason = format!("it has {rows} rows, and others are named");
-        return Err(Error::internal(format!("rows of file {} cannot be left out", file.path), reason));
-    }
-    Ok(Some(deletion::without(live.as_ref(), left_out, rows)))
+    let left = deletion::without(live.as_ref(), left_out, rows);
+    let beyond = || format!("it has {rows}, and one of them is beyond its end");
+    let refused = || Error::internal(format!("rows of file {} cannot be left out", file.path), beyond());
+    left.map(Some).ok_or_else(refused)
 }
 
 fn not_deleted(scan: &ScanContext, file: &DataFile, rows: usize) -> Result<Option<BooleanBuffer>> {

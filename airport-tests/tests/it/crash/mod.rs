@@ -11,7 +11,7 @@ mod writer;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -28,11 +28,12 @@ use self::{
     remains::assert_no_remains,
     writer::{Dice, Writer},
 };
-use crate::support::{SALES, listed};
+use crate::support::{SALES, eventually, listed};
 
 const WRITERS: i64 = 4;
-/// The longest a server lives under load, in milliseconds.
-const LIFE_MS_MAX: u64 = 600;
+/// A server lives for fewer acknowledged statements than these, and after them for fewer milliseconds.
+const STATEMENTS_MAX: u64 = 12;
+const LAST_MS_MAX: u64 = 120;
 
 /// One of this server's own, with deletion vectors; and two without them that others made, one of them partitioned and
 /// with a checkpoint every few versions.
@@ -58,7 +59,8 @@ async fn a_killed_server_leaves_whole_statements_and_nothing_else() {
     let mut writers: Vec<_> = (0..WRITERS).map(|number| Writer::new(number, dice.below(u64::MAX))).collect();
     let (mut landed, mut lost) = (0, 0);
     for kill in 1..=kills {
-        let setup = killed_under_load(server, &mut writers, Duration::from_millis(dice.below(LIFE_MS_MAX))).await;
+        let life = (dice.below(STATEMENTS_MAX), Duration::from_millis(dice.below(LAST_MS_MAX)));
+        let setup = killed_under_load(server, &mut writers, life).await;
         server = setup.again().serve_lake().tcp().start();
         // The first look at each table, behind which it is cleaned up.
         server.client().await.list_schemas().await.unwrap();
@@ -80,7 +82,15 @@ async fn a_killed_server_leaves_whole_statements_and_nothing_else() {
     }
     let told: Vec<_> = writers.iter().map(|writer| writer.acknowledged).collect();
     println!("acknowledged {told:?}; under way when killed: {landed} landed, {lost} did not");
-    assert!(told.iter().flatten().sum::<u64>() > 0, "nothing was ever acknowledged");
+    let each = (0..3).map(|kind| told.iter().map(|writer| writer[kind]).sum::<u64>());
+    assert!(each.into_iter().all(|acknowledged| acknowledged > 0), "of some kind nothing was ever acknowledged");
+}
+
+/// What the writers of one server's life share.
+#[derive(Debug, Default)]
+struct Load {
+    acknowledged: AtomicU64,
+    killed: AtomicBool,
 }
 
 fn number(name: &str) -> Option<u64> {
@@ -102,27 +112,28 @@ async fn make_tables(server: &Server) {
     readers::python(&server.lake(), OTHERS);
 }
 
-/// Lets all write for a time and kills the server.
-async fn killed_under_load(server: Server, writers: &mut Vec<Writer>, life: Duration) -> Setup {
+/// Lets all write until so many statements were acknowledged, and for a time after that, and kills the server.
+async fn killed_under_load(server: Server, writers: &mut Vec<Writer>, life: (u64, Duration)) -> Setup {
     let client = server.client().await;
     let mut tables: Vec<Table> = Vec::new();
     for table in TABLES {
         tables.push(listed(&client, SALES, table).await);
     }
-    let (tables, killed) = (Arc::new(tables), Arc::new(AtomicBool::new(false)));
+    let (tables, load) = (Arc::new(tables), Arc::new(Load::default()));
     let running: Vec<_> = std::mem::take(writers)
         .into_iter()
         .map(|mut writer| {
-            let (tables, killed, location) = (tables.clone(), killed.clone(), server.tcp().to_owned());
+            let (tables, load, location) = (tables.clone(), load.clone(), server.tcp().to_owned());
             tokio::spawn(async move {
-                writer.write_until_killed(&location, CATALOG, &tables, &killed).await;
+                writer.write_until_killed(&location, CATALOG, &tables, &load).await;
                 writer
             })
         })
         .collect();
+    eventually("statements are acknowledged", async || load.acknowledged.load(Ordering::SeqCst) >= life.0).await;
     // The moment of the kill is what this is about: no event may choose it.
-    tokio::time::sleep(life).await;
-    killed.store(true, Ordering::SeqCst);
+    tokio::time::sleep(life.1).await;
+    load.killed.store(true, Ordering::SeqCst);
     let setup = tokio::task::block_in_place(|| server.crash());
     for writer in running {
         writers.push(writer.await.unwrap());

@@ -3,10 +3,7 @@
 
 use std::{
     ops::Range,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
 };
 
 use airport_tests::client::{Client, Error, ROW_ID, Result, Table};
@@ -19,18 +16,15 @@ use serde_json::json;
 use tonic::Code;
 
 use super::{
-    TABLES, WRITERS,
+    Load, TABLES, WRITERS,
     contents::{Contents, Group, text},
 };
 use crate::read::comparison;
 
 /// Rows of a large INSERT: several messages, and files that are begun before the last one has come.
-const LARGE_ROWS: u64 = 150_000;
+const LARGE_ROWS: u64 = 100_000;
 /// With so many groups of rows in a table a writer deletes rather than adds to them.
 const GROUPS_MAX: usize = 12;
-
-/// Whether rows are also updated and deleted.
-const CHANGES: bool = true;
 
 /// Numbers that look random and are the same for a seed (Knuth's MMIX generator).
 #[derive(Debug)]
@@ -79,13 +73,7 @@ impl Writer {
     ///
     /// # Panics
     /// If a statement is refused by a server that lives, unless it says that it came to a conflict.
-    pub(super) async fn write_until_killed(
-        &mut self,
-        location: &str,
-        catalog: &str,
-        tables: &[Table],
-        killed: &AtomicBool,
-    ) {
+    pub(super) async fn write_until_killed(&mut self, location: &str, catalog: &str, tables: &[Table], load: &Load) {
         let Ok(mut client) = Client::attach(location, catalog).await else { return };
         loop {
             let (table, statement, after) = self.choose();
@@ -95,10 +83,11 @@ impl Writer {
                     let (table, after) = self.under_way.take().expect("it was noted above");
                     self.held[table] = after;
                     self.acknowledged[statement.kind()] += 1;
+                    load.acknowledged.fetch_add(1, Ordering::SeqCst);
                 }
-                Err(_) if killed.load(Ordering::SeqCst) => return,
+                Err(_) if load.killed.load(Ordering::SeqCst) => return,
                 // Copy-on-write: somebody else rewrote the same file.
-                Err(Error::Refused { code: Code::Aborted | Code::Unimplemented, .. }) => self.under_way = None,
+                Err(Error::Refused { code: Code::Aborted, .. }) => self.under_way = None,
                 Err(error) => panic!("{statement:?} of {}: {error}", TABLES[table]),
             }
         }
@@ -122,7 +111,7 @@ impl Writer {
         let (number, table) = (self.last_statement, self.dice.below(TABLES.len() as u64) as usize);
         let mut after = self.held[table].clone();
         let kind = self.dice.below(10);
-        if !CHANGES || after.is_empty() || (kind < 5 && after.len() < GROUPS_MAX) {
+        if after.is_empty() || (kind < 5 && after.len() < GROUPS_MAX) {
             let rows = match self.dice.below(8) {
                 0 => self.dice.below(LARGE_ROWS) + 1,
                 1 | 2 => self.dice.below(5000) + 1,

@@ -2,6 +2,8 @@
 
 mod conflicts;
 mod deletes;
+mod durable;
+mod faults;
 mod fixture;
 mod ids;
 mod property;
