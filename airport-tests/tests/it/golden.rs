@@ -12,7 +12,10 @@ use arrow::array::{ArrayRef, RecordBatch};
 use serde_json::json;
 use tonic::Code;
 
-use crate::{change::rows_of, support::{OFFERED, assert_refused, files, lake}};
+use crate::{
+    change::rows_of,
+    support::{OFFERED, assert_refused, files, lake},
+};
 
 /// `CREATE TABLE lake.sales.copy AS ...`: without the constraints of the table it copies.
 const CREATE_COPY: &str = "174-DoAction-create_table";

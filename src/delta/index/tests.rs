@@ -6,11 +6,7 @@ use super::*;
 use crate::delta::fixtures::Random;
 
 fn file(path: &str, size_bytes: u64) -> DataFile {
-    DataFile {
-        path: path.into(),
-        size_bytes,
-        ..DataFile::default()
-    }
+    DataFile { path: path.into(), size_bytes, ..DataFile::default() }
 }
 
 fn with_vector(path: &str, vector: u64) -> DataFile {
