@@ -1,5 +1,7 @@
 //! What a real DuckDB said, said again to this server.
 
+mod changes;
+
 use std::sync::Arc;
 
 use airport_tests::{

@@ -47,6 +47,8 @@ fn run(kind: Kind) {
             twins.step(number);
         }
         twins.ask_others("at the end");
+        let (refused, all) = (twins.refused, effort.statements);
+        assert!(refused * 3 < all, "{refused} of {all} statements were none");
     }
 }
 
@@ -63,6 +65,7 @@ struct Twins {
     next_id: usize,
     /// Statements left until COMMIT; nothing if none is open.
     transaction: usize,
+    refused: usize,
 }
 
 impl Twins {
@@ -85,7 +88,7 @@ impl Twins {
         // A client knows the tables that were there when it attached.
         let (mut own, lake) = (Session::start(), attached(&server));
         execute(&mut own, &create.replace(TABLE, "t"));
-        Self { kind, seed, random, columns, server, own, lake, rows: 0, next_id: 0, transaction: 0 }
+        Self { kind, seed, random, columns, server, own, lake, rows: 0, next_id: 0, transaction: 0, refused: 0 }
     }
 
     fn step(&mut self, number: usize) {
@@ -104,7 +107,10 @@ impl Twins {
                 assert_eq!(lake, own, "{what}: RETURNING (left: the lake's, right: DuckDB's own)");
             }
             // An overflow, say.
-            (Err(_), Err(_)) => self.rollback(),
+            (Err(_), Err(_)) => {
+                self.refused += 1;
+                self.rollback();
+            }
             (own, lake) => panic!("{what}\nDuckDB's own: {own:?}\nthe lake's: {lake:?}\n{}", self.server.stderr()),
         }
         self.compare(&what);
