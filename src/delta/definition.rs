@@ -92,6 +92,12 @@ impl Definition {
         features::check_rewrite(table, &self.config)
     }
 
+    /// Whether the table wants its rows deleted by deletion vectors.
+    pub(crate) fn wants_deletion_vectors(&self) -> bool {
+        features::writer_features(self.protocol()).contains(&TableFeature::DeletionVectors)
+            && self.config.table_properties().enable_deletion_vectors == Some(true)
+    }
+
     /// What every row must satisfy.
     ///
     /// # Errors

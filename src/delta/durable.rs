@@ -115,7 +115,7 @@ fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
 pub(crate) mod trace;
 
 #[cfg(test)]
-mod order;
+pub(crate) mod order;
 
 #[cfg(test)]
 mod tests {

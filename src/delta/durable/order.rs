@@ -40,7 +40,7 @@ async fn all_that_a_version_needs_is_on_the_disk_before_it_appears_and_it_before
 
 /// Whatever was made is named by a synced directory, and a synced file, before the next commit appears; that commit
 /// was synced before, and its name after.
-fn assert_durable(lake: &Path, commits: usize) {
+pub(crate) fn assert_durable(lake: &Path, commits: usize) {
     let steps = steps_below(lake);
     let find = |from: usize, to: usize, wanted: &dyn Fn(&Path) -> bool| {
         steps[from..to].iter().any(|(path, step)| *step == Step::Synced && wanted(path))

@@ -73,13 +73,7 @@ impl Writer {
     ///
     /// # Panics
     /// If a statement is refused by a server that lives, unless it says that it came to a conflict.
-    pub(super) async fn write_until_killed(
-        &mut self,
-        location: &str,
-        catalog: &str,
-        tables: &[Table],
-        load: &Load,
-    ) {
+    pub(super) async fn write_until_killed(&mut self, location: &str, catalog: &str, tables: &[Table], load: &Load) {
         let Ok(mut client) = Client::attach(location, catalog).await else { return };
         loop {
             let (table, statement, after) = self.choose();

@@ -2,6 +2,7 @@
 
 mod conflicts;
 mod deletes;
+mod durable;
 mod faults;
 mod fixture;
 mod ids;

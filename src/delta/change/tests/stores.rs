@@ -111,7 +111,7 @@ async fn table() -> (Arc<Noting>, DeltaSnapshot) {
     let remote = TableStore::remote(location, store.clone());
     let table = Arc::new(DeltaTable::new(remote, Arc::new(Background::default())));
     let spec = TableSpec { schema: schema(), partition_columns: vec![], description: None, checks: vec![] };
-    create::create(table.store(), table.log(), &spec).await.unwrap();
+    create::create(table.store(), table.log(), &spec, true).await.unwrap();
     let mut append = newest(&table).await.unwrap().append().await.unwrap();
     let ids = Int64Array::from_iter_values(0..20_000);
     let parts = StringArray::from_iter_values(std::iter::repeat_n("a", ids.len()));
