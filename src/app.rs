@@ -15,7 +15,7 @@ use tracing::info;
 use crate::{
     catalog::{Catalog, DirectoryCatalog},
     config::Config,
-    delta::{DeltaFormat, DeltaOptions},
+    delta::DeltaFormat,
     engine,
     service::{Airport, Incoming, Router},
     shutdown,
@@ -70,7 +70,7 @@ impl Server {
         if !faults.is_empty() {
             return Err(StartError::Config(faults));
         }
-        let format = Arc::new(DeltaFormat::new(delta_options(&config)));
+        let format = Arc::new(DeltaFormat::new(config.delta));
         let catalogs = catalogs(&config, &format)?;
         Ok(Self { format: Some(format), ..Self::bind_catalogs(config, catalogs).await? })
     }
@@ -133,14 +133,6 @@ impl Server {
         let drained = shutdown::drain(finished, self.config.drain_grace).await;
         info!(drained, "stopped");
         result
-    }
-}
-
-fn delta_options(config: &Config) -> DeltaOptions {
-    let defaults = DeltaOptions::default();
-    DeltaOptions {
-        group_commit_statements_max: config.group_commit_statements_max.unwrap_or(defaults.group_commit_statements_max),
-        ..defaults
     }
 }
 

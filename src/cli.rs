@@ -2,10 +2,13 @@
 
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use deltaport_transports::Endpoint;
 
-use crate::config::{CatalogConfig, Config, LISTEN_DEFAULT, Limits};
+use crate::{
+    config::{CatalogConfig, Config, LISTEN_DEFAULT, Limits},
+    delta::{DeletionVectors, DeltaOptions},
+};
 
 /// Serves Delta tables to DuckDB over its Airport extension.
 #[derive(Debug, Parser)]
@@ -56,13 +59,56 @@ pub struct ServeOptions {
     /// The most streams one scan is split into [default: twice the cores].
     #[arg(long, value_name = "N")]
     pub scan_streams_max: Option<NonZeroUsize>,
+    /// What becomes of Delta tables.
+    #[command(flatten)]
+    pub delta: TableOptions,
+    /// Bounds on what clients can ask for.
+    #[command(flatten)]
+    pub limits: LimitOptions,
+}
+
+/// What becomes of Delta tables; [`DeltaOptions`] says what each is for.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Tables")]
+pub struct TableOptions {
+    /// Whether new tables have deletion vectors enabled.
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
+    pub new_table_deletion_vectors: bool,
+    /// Whether UPDATE and DELETE write deletion vectors.
+    #[arg(long, value_name = "WHEN", default_value = "as-table")]
+    pub deletion_vectors: VectorsWhen,
     /// How many INSERTs into one table may share a commit, if they come while another is being made; with 1 each makes
     /// its own [default: 1024].
     #[arg(long, value_name = "N")]
     pub group_commit_statements_max: Option<NonZeroUsize>,
-    /// Bounds on what clients can ask for.
-    #[command(flatten)]
-    pub limits: LimitOptions,
+}
+
+/// Whether UPDATE and DELETE write deletion vectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum VectorsWhen {
+    /// Where a table's properties ask for them; the files of other tables are written again.
+    AsTable,
+    /// For no table.
+    Never,
+}
+
+impl TableOptions {
+    /// The settings.
+    pub fn options(&self) -> DeltaOptions {
+        let deletion_vectors = match self.deletion_vectors {
+            VectorsWhen::AsTable => DeletionVectors::AsTable,
+            VectorsWhen::Never => DeletionVectors::Never,
+        };
+        let defaults = DeltaOptions::default();
+        DeltaOptions {
+            new_table_deletion_vectors: self.new_table_deletion_vectors,
+            deletion_vectors,
+            group_commit_statements_max: self
+                .group_commit_statements_max
+                .unwrap_or(defaults.group_commit_statements_max),
+            ..defaults
+        }
+    }
 }
 
 /// Bounds on what clients can ask for; [`Limits`] says what each is for.
@@ -129,8 +175,8 @@ impl ServeOptions {
         if let Some(streams_max) = self.scan_streams_max {
             config.limits.scan_streams_max = streams_max;
         }
+        config.delta = self.delta.options();
         self.limits.apply(&mut config.limits);
-        config.group_commit_statements_max = self.group_commit_statements_max;
         config
     }
 }
@@ -170,6 +216,22 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn tables_are_as_told() {
+        let options = |arguments: &[&str]| {
+            let line = ["deltaport", "serve", "."].iter().chain(arguments);
+            let Command::Serve { options, .. } = Cli::try_parse_from(line)?.command else { panic!("it serves") };
+            Ok::<_, clap::Error>(options.config(vec![]).delta)
+        };
+        assert_eq!(options(&[]).unwrap(), DeltaOptions::default());
+        let told = options(&["--new-table-deletion-vectors", "false", "--deletion-vectors", "never"]).unwrap();
+        assert!(!told.new_table_deletion_vectors);
+        assert_eq!(told.deletion_vectors, DeletionVectors::Never);
+        assert_eq!(options(&["--deletion-vectors", "as-table"]).unwrap(), DeltaOptions::default());
+        assert!(options(&["--deletion-vectors", "always"]).is_err());
+        assert!(options(&["--new-table-deletion-vectors"]).is_err());
     }
 
     #[test]

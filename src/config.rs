@@ -4,6 +4,8 @@ use std::{collections::BTreeSet, num::NonZeroUsize, path::PathBuf, time::Duratio
 
 use deltaport_transports::{ConnectionLimit, Endpoint};
 
+use crate::delta::DeltaOptions;
+
 /// Where a server listens unless told otherwise.
 pub const LISTEN_DEFAULT: &str = "tcp://127.0.0.1:8815";
 
@@ -20,8 +22,8 @@ pub struct Config {
     pub drain_grace: Duration,
     /// Bounds on what clients can ask for.
     pub limits: Limits,
-    /// How many INSERTs into one table may share a commit, unless by default; with 1 each makes its own.
-    pub group_commit_statements_max: Option<NonZeroUsize>,
+    /// What becomes of Delta tables.
+    pub delta: DeltaOptions,
 }
 
 /// One catalog.
@@ -91,7 +93,7 @@ impl Config {
             socket_mode: 0o600,
             drain_grace: Duration::from_secs(30),
             limits: Limits::default(),
-            group_commit_statements_max: None,
+            delta: DeltaOptions::default(),
         }
     }
 

@@ -51,7 +51,7 @@ async fn configure(command: Command) -> Result<Config, String> {
             Ok(options.config(catalogs))
         }
         Command::Demo { dir, options } => {
-            let format = Arc::new(DeltaFormat::default());
+            let format = Arc::new(DeltaFormat::new(options.delta.options()));
             demo::make(&dir, format.as_ref()).await.map_err(|e| format!("making the sample lake: {e}"))?;
             Ok(options.config(vec![cli::catalog_of(dir)?]))
         }

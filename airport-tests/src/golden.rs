@@ -2,9 +2,10 @@
 //!
 //! A recorded message holds the descriptors of the server it was said to; [`Golden`] puts this server's there.
 
-use std::{fs, path::PathBuf};
+use std::{collections::HashMap, fs, path::PathBuf, sync::Arc};
 
-use arrow_flight::{Action, FlightData, FlightDescriptor, FlightEndpoint};
+use arrow::{array::RecordBatch, datatypes::Schema};
+use arrow_flight::{Action, FlightData, FlightDescriptor, FlightEndpoint, utils::flight_data_to_arrow_batch};
 use prost::Message;
 use serde_json::Value;
 
@@ -20,7 +21,16 @@ pub struct Golden {
 impl Golden {
     /// The recording of DuckDB 1.5.5.
     pub fn duckdb_1_5_5() -> Self {
-        let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden/duckdb-1.5.5");
+        Self::named("duckdb-1.5.5")
+    }
+
+    /// The recording of what DuckDB 1.5.5 says to change rows of this server's tables.
+    pub fn changes_duckdb_1_5_5() -> Self {
+        Self::named("changes-duckdb-1.5.5")
+    }
+
+    fn named(name: &str) -> Self {
+        let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden").join(name);
         let index = fs::read(directory.join("index.json")).expect("the recording has an index");
         let calls = serde_json::from_slice(&index).expect("the index is a JSON array");
         Self { directory, calls }
@@ -32,12 +42,22 @@ impl Golden {
         names.filter(|name| name.ends_with(suffix)).collect()
     }
 
+    /// A header the client sent with a call.
+    pub fn header(&self, call: &str, name: &str) -> Option<&str> {
+        let headers = self.call(call)["request_headers"].as_array().expect("every call has headers");
+        headers.iter().find(|header| header[0] == name)?[1].as_str()
+    }
+
     /// The client's messages of a call.
     pub fn client_messages(&self, call: &str) -> Vec<Vec<u8>> {
-        let call = self.calls.iter().find(|c| c["call"] == call).unwrap_or_else(|| panic!("no call {call}"));
+        let call = self.call(call);
         let messages = call["messages"].as_array().expect("every call has messages").iter();
         let files = messages.filter(|m| m["from"] == "c").filter_map(|m| m["file"].as_str());
         files.map(|file| fs::read(self.directory.join(file)).expect("every indexed file is there")).collect()
+    }
+
+    fn call(&self, call: &str) -> &Value {
+        self.calls.iter().find(|c| c["call"] == call).unwrap_or_else(|| panic!("no call {call}"))
     }
 
     /// The action a call sent.
@@ -61,6 +81,16 @@ impl Golden {
             message
         };
         self.client_messages(call).into_iter().map(decode).map(about).collect()
+    }
+
+    /// The batches of an UPDATE or DELETE. Their last column is the row ids, which are of the recorded server.
+    pub fn changed(&self, call: &str) -> Vec<RecordBatch> {
+        let mut messages = self.exchange_about(call, &FlightDescriptor::default()).into_iter().skip(1);
+        let schema = Schema::try_from(&messages.next().expect("the schema")).expect("it is a schema");
+        let batch = |message: FlightData| {
+            flight_data_to_arrow_batch(&message, Arc::new(schema.clone()), &HashMap::new()).expect("a batch of it")
+        };
+        messages.map(batch).collect()
     }
 }
 
@@ -110,9 +140,10 @@ mod tests {
 
     #[test]
     fn every_recorded_message_is_there() {
-        let golden = Golden::duckdb_1_5_5();
-        for call in golden.calls("") {
-            assert!(!golden.client_messages(call).is_empty(), "{call}");
+        for golden in [Golden::duckdb_1_5_5(), Golden::changes_duckdb_1_5_5()] {
+            for call in golden.calls("") {
+                assert!(!golden.client_messages(call).is_empty(), "{call}");
+            }
         }
     }
 

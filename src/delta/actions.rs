@@ -10,7 +10,7 @@ use delta_kernel::actions::{Metadata, Protocol, deletion_vector::DeletionVectorD
 use serde::Deserialize;
 use url::Url;
 
-use super::file::{DataFile, FileKey, PathError, data_path, log_path};
+use super::file::{DataFile, FileKey, FileNotes, PathError, data_path, log_path};
 
 /// The domain whose metadata says which row ids are taken (PROTOCOL.md, "Row IDs").
 pub(crate) const ROW_TRACKING_DOMAIN: &str = "delta.rowTracking";
@@ -89,6 +89,21 @@ pub(crate) fn in_commit_timestamp_ms(bytes: &[u8]) -> Option<i64> {
     Some(first.commit_info.in_commit_timestamp)
 }
 
+/// What a commit says that it did: `WRITE`, `DELETE`, `OPTIMIZE`, ...
+pub(crate) fn operation(bytes: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Line {
+        commit_info: Option<Info>,
+    }
+    #[derive(Deserialize)]
+    struct Info {
+        operation: Option<String>,
+    }
+    let mut lines = serde_json::Deserializer::from_slice(bytes).into_iter::<Line>();
+    lines.find_map(|line| line.ok()?.commit_info)?.operation
+}
+
 /// One line of a commit: an object with one key, the action's kind (PROTOCOL.md, "Actions").
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -115,8 +130,14 @@ struct AddLine {
     size: u64,
     #[serde(default)]
     partition_values: BTreeMap<String, Option<String>>,
+    #[serde(default)]
+    modification_time: i64,
     stats: Option<String>,
+    tags: Option<BTreeMap<String, Option<String>>>,
     deletion_vector: Option<DeletionVectorLine>,
+    base_row_id: Option<i64>,
+    default_row_commit_version: Option<i64>,
+    clustering_provider: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -154,6 +175,12 @@ pub(crate) fn highest_row_id(configuration: &str) -> Result<i64, serde_json::Err
 
 impl AddLine {
     fn into_file(self, root: &Url) -> Result<DataFile, CommitError> {
+        let notes = FileNotes {
+            tags: self.tags.unwrap_or_default(),
+            base_row_id: self.base_row_id,
+            default_row_commit_version: self.default_row_commit_version,
+            clustering_provider: self.clustering_provider,
+        };
         Ok(DataFile {
             path: data_path(root, &self.path)?,
             log_path: log_path(&self.path),
@@ -161,6 +188,8 @@ impl AddLine {
             partition_values: self.partition_values,
             stats_json: self.stats.map(Arc::from),
             deletion_vector: descriptor(&self.path, self.deletion_vector)?,
+            modified_ms: self.modification_time,
+            notes: notes.boxed(),
         })
     }
 }

@@ -10,7 +10,13 @@ use std::{
 
 use tokio::task::JoinSet;
 
-use super::{durable, log::LOG_DIRECTORY, replay::build, store::TableStore};
+use super::{
+    durable,
+    log::{LOG_DIRECTORY, checkpoint_temporary_names},
+    orphans::Marker,
+    replay::build,
+    store::TableStore,
+};
 
 /// Work that outlives the call that caused it.
 #[derive(Debug, Default)]
@@ -47,12 +53,29 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 async fn checkpoint(store: &TableStore, version: u64) -> Result<(), Failure> {
     let (snapshot, engine) = (build(store, Some(version)).await??, store.engine()?);
-    let log_directory = store.local_root().map(|root| root.join(LOG_DIRECTORY));
+    let local_root = store.local_root().map(Path::to_path_buf);
     let written = tokio::task::spawn_blocking(move || {
+        let marker = local_root.as_deref().map(|root| marked(root, version)).transpose()?.flatten();
         snapshot.checkpoint(engine.as_ref(), None)?;
-        log_directory.map_or(Ok(()), |directory| sync_checkpoint(&directory, version))
+        local_root.map_or(Ok(()), |root| sync_checkpoint(&root.join(LOG_DIRECTORY), version))?;
+        if let Some(marker) = marker {
+            marker.settle();
+        }
+        Ok(())
     });
     written.await?
+}
+
+/// Notes the files that a checkpoint cut short leaves, but for those that somebody else has left, or writes now.
+fn marked(root: &Path, version: u64) -> std::io::Result<Option<Marker>> {
+    let mut marker = Marker::begin(root)?;
+    for name in checkpoint_temporary_names(version) {
+        let path = format!("{LOG_DIRECTORY}/{name}");
+        if let Some(marker) = marker.as_mut().filter(|_| !root.join(&path).exists()) {
+            marker.note_file(&path)?;
+        }
+    }
+    Ok(marker)
 }
 
 /// Makes the files of a checkpoint durable: readers prefer it to the commits it sums up, so that one which a

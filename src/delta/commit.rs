@@ -125,6 +125,7 @@ async fn committed(table: &Arc<DeltaTable>, base: &Arc<Version>, commit: Bytes) 
     let version = table.advanced(base, &commit, identity).await.map_err(|error| unknown(table, error))?;
     if version.number() % version.definition().checkpoint_interval() == 0 {
         checkpoint_behind(table.background(), table.store().clone(), version.number());
+        table.clean_up();
     }
     Ok(DeltaSnapshot::new(table.clone(), version))
 }
@@ -148,5 +149,7 @@ pub(crate) fn unknown(table: &DeltaTable, source: impl Into<Box<dyn std::error::
     Error::internal(format!("the commit to table '{}' broke off", table.store().name()), OutcomeUnknown(source.into()))
 }
 
+#[cfg(test)]
+pub(crate) mod faults;
 #[cfg(test)]
 mod tests;

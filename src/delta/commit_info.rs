@@ -27,15 +27,15 @@ pub(crate) fn append(base: &DeltaSnapshot, adds: Vec<Add>, rows: u64) -> Result<
     let parameters =
         json!({ "mode": "Append", "partitionBy": json!(base.definition().metadata().partition_columns()).to_string() });
     let mut info = info("WRITE", &parameters, &metrics);
-    read_by(&mut info, base);
+    read_by(&mut info, base, true);
     encode(info, adds.into_iter().map(Action::Add))
 }
 
-/// Of which version the commit's writer knew, and that no row lost its id.
-fn read_by(info: &mut CommitInfo, base: &DeltaSnapshot) {
+/// Of which version the commit's writer knew, and whether all rows of a table that gives them ids kept theirs.
+fn read_by(info: &mut CommitInfo, base: &DeltaSnapshot, keeps_row_ids: bool) {
     info.read_version = Some(base.version());
     if base.definition().keeps_row_ids() {
-        info.info.insert("tags".to_owned(), json!({ "delta.rowTracking.preserved": "true" }));
+        info.info.insert("tags".to_owned(), json!({ "delta.rowTracking.preserved": keeps_row_ids.to_string() }));
     }
 }
 
@@ -54,7 +54,25 @@ pub(crate) fn create(protocol: Protocol, metadata: Metadata) -> Result<Bytes> {
 /// The commit of another change of a table, which keeps the ids of its rows. Actions are the log's JSON.
 pub(crate) fn change(base: &DeltaSnapshot, operation: &Operation, actions: Vec<Value>) -> Result<Bytes> {
     let mut info = info(operation.name, &operation.parameters, &operation.metrics);
-    read_by(&mut info, base);
+    read_by(&mut info, base, true);
+    with_info(info, actions)
+}
+
+/// The commit of changed rows, which other writers must not take for one that only added some. Rows in new files have
+/// new ids.
+pub(crate) fn change_of_rows(
+    base: &DeltaSnapshot,
+    operation: &Operation,
+    keeps_row_ids: bool,
+    actions: impl IntoIterator<Item = Value>,
+) -> Result<Bytes> {
+    let mut info = info(operation.name, &operation.parameters, &operation.metrics);
+    read_by(&mut info, base, keeps_row_ids);
+    info.is_blind_append = Some(false);
+    with_info(info, actions)
+}
+
+fn with_info(info: CommitInfo, actions: impl IntoIterator<Item = Value>) -> Result<Bytes> {
     let info = serde_json::to_value(Action::CommitInfo(info)).map_err(broken)?;
     lines(std::iter::once(info).chain(actions))
 }

@@ -18,9 +18,9 @@ use super::{
 };
 use crate::engine::{Error, Result, TableSpec};
 
-/// Makes the table at `store` as its version 0, durably.
-pub(crate) async fn create(store: &TableStore, log: &Log, spec: &TableSpec) -> Result<()> {
-    let commit = first_commit(store.name(), spec)?;
+/// Makes the table at `store` as its version 0, durably. With `deletion_vectors` rows are deleted by them.
+pub(crate) async fn create(store: &TableStore, log: &Log, spec: &TableSpec, deletion_vectors: bool) -> Result<()> {
+    let commit = first_commit(store.name(), spec, deletion_vectors)?;
     // The put alone does not tell: an old log may have lost its version 0 to a checkpoint.
     if log.list().await?.is_table() {
         return Err(exists(store));
@@ -37,18 +37,22 @@ fn exists(store: &TableStore) -> Error {
     Error::AlreadyExists(format!("table '{}' exists already", store.name()))
 }
 
-fn first_commit(table: &str, spec: &TableSpec) -> Result<Bytes> {
+fn first_commit(table: &str, spec: &TableSpec, deletion_vectors: bool) -> Result<Bytes> {
     let schema = NewSchema::try_new(&spec.schema, &spec.partition_columns)?;
-    let protocol = protocol(&schema, spec)?;
-    let metadata = metadata(&schema, spec)?;
+    let protocol = protocol(&schema, spec, deletion_vectors)?;
+    let metadata = metadata(&schema, spec, deletion_vectors)?;
     // What we could not open ourselves is not made.
     Definition::try_new(table, protocol.clone(), metadata.clone())?;
     commit_info::create(protocol, metadata)
 }
 
-/// Reader 3 and writer 7 with just the features that are used.
-fn protocol(schema: &NewSchema, spec: &TableSpec) -> Result<Protocol> {
-    let mut features = vec!["deletionVectors"];
+/// Reader 3 and writer 7 with just the features that are used; of a table that uses none, what every reader and writer
+/// knows.
+fn protocol(schema: &NewSchema, spec: &TableSpec, deletion_vectors: bool) -> Result<Protocol> {
+    let mut features = Vec::new();
+    if deletion_vectors {
+        features.push("deletionVectors");
+    }
     if schema.timestamp_ntz {
         features.push("timestampNtz");
     }
@@ -59,15 +63,22 @@ fn protocol(schema: &NewSchema, spec: &TableSpec) -> Result<Protocol> {
     if !spec.checks.is_empty() {
         writer_features.push("checkConstraints");
     }
-    let protocol = json!({
-        "minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": features, "writerFeatures": writer_features,
-    });
+    let protocol = match (features.is_empty(), writer_features.is_empty()) {
+        (true, true) => json!({ "minReaderVersion": 1, "minWriterVersion": 2 }),
+        (true, false) => json!({ "minReaderVersion": 1, "minWriterVersion": 7, "writerFeatures": writer_features }),
+        (false, _) => json!({
+            "minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": features, "writerFeatures": writer_features,
+        }),
+    };
     serde_json::from_value(protocol).map_err(|error| Error::internal("cannot make a protocol action", error))
 }
 
-fn metadata(schema: &NewSchema, spec: &TableSpec) -> Result<Metadata> {
+fn metadata(schema: &NewSchema, spec: &TableSpec, deletion_vectors: bool) -> Result<Metadata> {
     let context = "cannot make a metadata action";
-    let mut properties = HashMap::from([("delta.enableDeletionVectors".to_owned(), "true".to_owned())]);
+    let mut properties = HashMap::new();
+    if deletion_vectors {
+        properties.insert("delta.enableDeletionVectors".to_owned(), "true".to_owned());
+    }
     if let Some(column_id_max) = schema.column_id_max {
         properties.insert("delta.columnMapping.mode".to_owned(), "name".to_owned());
         properties.insert("delta.columnMapping.maxColumnId".to_owned(), column_id_max.to_string());

@@ -11,6 +11,7 @@ use delta_kernel::{
 };
 
 use super::{
+    change::Means,
     features,
     rules::{self, Rules},
     schema::{TableSchema, check_types},
@@ -82,13 +83,19 @@ impl Definition {
     }
 
     /// Refuses an UPDATE or DELETE that the table's features or properties forbid or make unsafe, by name.
-    pub(crate) fn check_change(&self, table: &str, kind: &ChangeKind) -> Result<()> {
-        features::check_change(table, &self.config, kind)
+    pub(crate) fn check_change(&self, table: &str, kind: &ChangeKind, means: Means) -> Result<()> {
+        features::check_change(table, &self.config, kind, means)
     }
 
     /// Refuses to write all rows again where the table's features forbid it or make it unsafe.
     pub(crate) fn check_rewrite(&self, table: &str) -> Result<()> {
         features::check_rewrite(table, &self.config)
+    }
+
+    /// Whether the table wants its rows deleted by deletion vectors.
+    pub(crate) fn wants_deletion_vectors(&self) -> bool {
+        features::writer_features(self.protocol()).contains(&TableFeature::DeletionVectors)
+            && self.config.table_properties().enable_deletion_vectors == Some(true)
     }
 
     /// What every row must satisfy.
@@ -114,6 +121,17 @@ impl Definition {
         let version = property("inCommitTimestampEnablementVersion").and_then(|version| version.parse().ok());
         let time_ms = property("inCommitTimestampEnablementTimestamp").and_then(|time| time.parse().ok());
         Some(InCommitTimestamps { version: version.unwrap_or(0), time_ms: time_ms.unwrap_or(i64::MIN) })
+    }
+
+    /// Whether every UPDATE and DELETE also writes what it changes.
+    pub(crate) fn keeps_change_data_feed(&self) -> bool {
+        // Without the feature the property binds nobody (PROTOCOL.md, "Writer Requirements for AddCDCFile").
+        self.has_feature(&TableFeature::ChangeDataFeed)
+            && self.config.table_properties().enable_change_data_feed == Some(true)
+    }
+
+    fn has_feature(&self, feature: &TableFeature) -> bool {
+        features::writer_features(self.protocol()).contains(feature)
     }
 
     /// Whether every commit says its own time.

@@ -5,6 +5,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, ErrorKind, Write},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -28,33 +29,62 @@ pub(crate) struct PutFailure {
     pub(crate) source: io::Error,
 }
 
+impl PutFailure {
+    /// One that nobody can have noticed.
+    pub(crate) fn invisible(source: io::Error) -> Self {
+        Self { maybe_visible: false, source }
+    }
+}
+
 /// Puts `bytes` at `directory/name` unless the name is taken: atomically, and durably when it returns.
 ///
 /// The bytes go to `directory/temp_name` first; a crash may leave that one behind. The link is what makes the
-/// file appear, whole, and what fails when the name is taken.
+/// file appear, whole, and what fails when the name is taken. A network file system may say so of a link that it has
+/// made itself, when the first answer got lost; which file has the name tells.
 pub(crate) fn put_new(directory: &Path, name: &str, temp_name: &str, bytes: &[u8]) -> Result<PutOutcome, PutFailure> {
-    let invisible = |source| PutFailure { maybe_visible: false, source };
-    let temp = directory.join(temp_name);
-    let linked = write_synced(&temp, bytes).and_then(|()| fs::hard_link(&temp, directory.join(name)));
+    let (temp, target) = (directory.join(temp_name), directory.join(name));
+    // Open before anything can be seen: what may fail now must not fail later.
+    let names = File::open(directory).map_err(PutFailure::invisible)?;
+    let linked = write_synced(&temp, bytes).and_then(|()| link(&temp, &target));
     // Best effort: a leftover is ignored by every reader of the log.
     let _ = fs::remove_file(&temp);
     match linked {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(PutOutcome::NameTaken),
-        Err(error) => return Err(invisible(error)),
+        Err(error) => return Err(PutFailure::invisible(error)),
     }
-    sync_directory(directory).map_err(|source| PutFailure { maybe_visible: true, source })?;
+    // A second try would prove nothing: the system forgets what it could not write once it has said so.
+    sync(&names).map_err(|source| PutFailure { maybe_visible: true, source })?;
     Ok(PutOutcome::Written)
+}
+
+fn link(temp: &Path, target: &Path) -> io::Result<()> {
+    let linked = fs::hard_link(temp, target);
+    #[cfg(test)]
+    trace::note(target, trace::Step::Appeared);
+    let id = |path| fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino()));
+    linked.or_else(|error| match (id(temp), id(target)) {
+        (Ok(ours), Ok(there)) if ours == there => Ok(()),
+        _ => Err(error),
+    })
+}
+
+/// Makes the bytes of a file, or the names in a directory, durable.
+pub(crate) fn sync(file: &File) -> io::Result<()> {
+    file.sync_all()?;
+    #[cfg(test)]
+    trace::note_open(file, trace::Step::Synced);
+    Ok(())
 }
 
 /// Makes a file's bytes durable; its name needs [`sync_directory`].
 pub(crate) fn sync_file(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
+    sync(&File::open(path)?)
 }
 
 /// Makes the names in a directory durable.
 pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
+    sync(&File::open(path)?)
 }
 
 /// Makes a directory and the missing ones above it, durably, and returns those it made, outermost first.
@@ -66,6 +96,8 @@ pub(crate) fn create_directories(path: &Path) -> io::Result<Vec<PathBuf>> {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }
+        #[cfg(test)]
+        trace::note(directory, trace::Step::Made);
         if let Some(parent) = directory.parent() {
             sync_directory(parent)?;
         }
@@ -76,8 +108,14 @@ pub(crate) fn create_directories(path: &Path) -> io::Result<Vec<PathBuf>> {
 fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
     file.write_all(bytes)?;
-    file.sync_all()
+    sync(&file)
 }
+
+#[cfg(test)]
+pub(crate) mod trace;
+
+#[cfg(test)]
+pub(crate) mod order;
 
 #[cfg(test)]
 mod tests {
@@ -104,6 +142,18 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let failure = put_new(&directory.path().join("gone"), "a", ".t", b"one").unwrap_err();
         assert!(!failure.maybe_visible);
+    }
+
+    #[test]
+    fn a_link_that_was_made_unheard_is_known_as_ours() {
+        let directory = tempfile::tempdir().unwrap();
+        let [temp, target] = ["t", "a"].map(|name| directory.path().join(name));
+        fs::write(&temp, "one").unwrap();
+        fs::hard_link(&temp, &target).unwrap();
+        link(&temp, &target).expect("the answer to the first one got lost");
+        fs::write(directory.path().join("b"), "one").unwrap();
+        let taken = link(&temp, &directory.path().join("b")).unwrap_err();
+        assert_eq!(taken.kind(), ErrorKind::AlreadyExists, "the same bytes are not the same file");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use delta_kernel::{
     table_features::TableFeature,
 };
 
-use super::{field_metadata::first_with, type_changes::check_type_changes};
+use super::{change::Means, field_metadata::first_with, type_changes::check_type_changes};
 use crate::engine::{ChangeKind, Error, Result};
 
 /// The newest protocol there is: versions above it say nothing we could check.
@@ -60,13 +60,36 @@ pub(crate) fn check_alter(table: &str, config: &TableConfiguration) -> Result<()
 }
 
 /// Refuses an UPDATE or DELETE that the table's features or properties forbid or make unsafe, by name.
-pub(crate) fn check_change(table: &str, config: &TableConfiguration, _kind: &ChangeKind) -> Result<()> {
+pub(crate) fn check_change(table: &str, config: &TableConfiguration, kind: &ChangeKind, means: Means) -> Result<()> {
     if config.table_properties().append_only == Some(true) {
         return Err(Error::FailedPrecondition(format!(
             "table '{table}' is append-only (delta.appendOnly), so that its rows cannot be changed"
         )));
     }
-    check_append(table, config)
+    if config.table_properties().enable_row_tracking == Some(true) {
+        refuse_without_ids(table, kind, means)?;
+    }
+    check_writer_version(table, config)?;
+    writer_features(config.protocol()).iter().try_for_each(|feature| match (feature, kind) {
+        // It makes no values.
+        (TableFeature::IdentityColumns, ChangeKind::Delete) => Ok(()),
+        (feature, _) => check_append_feature(table, config, feature),
+    })
+}
+
+/// Ids of rows that are written again would have to be written beside them (PROTOCOL.md, "Row Tracking"); those of rows
+/// that stay where they are stay the same.
+fn refuse_without_ids(table: &str, kind: &ChangeKind, means: Means) -> Result<()> {
+    match (kind, means) {
+        (ChangeKind::Delete, Means::Vectors) => Ok(()),
+        (ChangeKind::Delete, Means::Rewrite) => Err(Error::Unsupported(format!(
+            "table '{table}' keeps the ids of its rows (delta.enableRowTracking), which writing its files again would \
+             not; with deletion vectors (delta.enableDeletionVectors) its rows can be deleted"
+        ))),
+        (ChangeKind::Update(_), _) => Err(Error::Unsupported(format!(
+            "table '{table}' keeps the ids of its rows (delta.enableRowTracking), which an UPDATE would not"
+        ))),
+    }
 }
 
 /// Refuses to write all rows again where the table's features forbid it or make it unsafe.

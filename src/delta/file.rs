@@ -1,6 +1,6 @@
 //! One data file of a version, as the log describes it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 
 use delta_kernel::actions::deletion_vector::DeletionVectorDescriptor;
 use object_store::path::Path;
@@ -8,7 +8,7 @@ use percent_encoding::percent_decode_str;
 use url::Url;
 
 /// A live Add action: one Parquet file, and which of its rows are deleted.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct DataFile {
     /// Where it lies below the table's root, percent-decoding of the log's path done.
     pub(crate) path: Path,
@@ -23,6 +23,29 @@ pub(crate) struct DataFile {
     pub(crate) stats_json: Option<Arc<str>>,
     /// Which rows are deleted.
     pub(crate) deletion_vector: Option<DeletionVectorDescriptor>,
+    /// When the file was made, in milliseconds since 1970-01-01, by the Add.
+    pub(crate) modified_ms: i64,
+    /// What most Adds do not say; boxed, as many files are held.
+    pub(crate) notes: Option<Box<FileNotes>>,
+}
+
+/// The rarer parts of an Add: whoever adds the file again must repeat them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct FileNotes {
+    pub(crate) tags: BTreeMap<String, Option<String>>,
+    /// The id of the file's first row (PROTOCOL.md, "Row Tracking").
+    pub(crate) base_row_id: Option<i64>,
+    /// The version that first had the file.
+    pub(crate) default_row_commit_version: Option<i64>,
+    /// Who clustered it.
+    pub(crate) clustering_provider: Option<String>,
+}
+
+impl FileNotes {
+    /// [`DataFile::notes`]: nothing said is nothing kept.
+    pub(crate) fn boxed(self) -> Option<Box<Self>> {
+        (self != Self::default()).then(|| Box::new(self))
+    }
 }
 
 /// What makes two file actions speak of the same logical file: path and deletion vector
@@ -37,12 +60,28 @@ impl FileKey {
     pub(crate) fn new(path: Path, deletion_vector: Option<&DeletionVectorDescriptor>) -> Self {
         Self { path, deletion_vector: deletion_vector.map(DeletionVectorDescriptor::unique_id) }
     }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
 }
 
 impl DataFile {
     /// The file's identity within a version.
     pub(crate) fn key(&self) -> FileKey {
         FileKey::new(self.path.clone(), self.deletion_vector.as_ref())
+    }
+
+    /// How the file's key compares to another, which is not made for that.
+    pub(crate) fn cmp_key(&self, key: &FileKey) -> Ordering {
+        let vector = || self.deletion_vector.as_ref().map(DeletionVectorDescriptor::unique_id);
+        self.path.cmp(&key.path).then_with(|| vector().cmp(&key.deletion_vector))
+    }
+
+    /// How the keys of two files compare.
+    pub(crate) fn cmp_identity(&self, other: &Self) -> Ordering {
+        let vector = |file: &Self| file.deletion_vector.as_ref().map(DeletionVectorDescriptor::unique_id);
+        self.path.cmp(&other.path).then_with(|| vector(self).cmp(&vector(other)))
     }
 }
 

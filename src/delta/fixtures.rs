@@ -3,9 +3,14 @@
 use std::{fs, path::PathBuf, sync::Arc};
 
 use arrow::datatypes::{DataType, Field, Schema};
+use delta_kernel::actions::{
+    deletion_vector::{DeletionVectorDescriptor, DeletionVectorStorageType},
+    deletion_vector_writer::{KernelDeletionVector, StreamingDeletionVectorWriter},
+};
 use deltalake_core::kernel::Add;
 use serde_json::{Value, json};
 use url::Url;
+use uuid::Uuid;
 
 use super::{
     checkpoint::Background,
@@ -82,7 +87,7 @@ pub(crate) async fn newest(table: &Arc<DeltaTable>) -> Result<DeltaSnapshot> {
 
 /// The live files of a snapshot, by value.
 pub(crate) async fn files(snapshot: &DeltaSnapshot) -> Vec<DataFile> {
-    snapshot.files().await.unwrap().files().iter().map(|file| DataFile::clone(file)).collect()
+    snapshot.files().await.unwrap().iter().map(|file| DataFile::clone(file)).collect()
 }
 
 /// The paths of the live files, in their order.
@@ -148,4 +153,58 @@ pub(crate) fn remove(path: &str) -> Value {
 pub(crate) fn definition(protocol: &Value, metadata: &Value) -> Result<Definition> {
     let protocol = serde_json::from_value(protocol["protocol"].clone()).unwrap();
     Definition::try_new("t", protocol, serde_json::from_value(metadata["metaData"].clone()).unwrap())
+}
+
+/// A deletion vector in the log itself.
+pub(crate) fn inline_vector(rows: &[u64]) -> DeletionVectorDescriptor {
+    let framed = vector_file(rows).0;
+    // Version and size before, checksum after; the base 85 alphabet holds four bytes in five letters.
+    let mut vector = framed[5..framed.len() - 4].to_vec();
+    let size_in_bytes = vector.len() as i32;
+    vector.resize(vector.len().next_multiple_of(4), 0);
+    DeletionVectorDescriptor {
+        storage_type: DeletionVectorStorageType::Inline,
+        path_or_inline_dv: z85(&vector),
+        offset: None,
+        size_in_bytes,
+        cardinality: rows.len() as i64,
+    }
+}
+
+/// A file of one deletion vector, and that one's size in bytes.
+pub(crate) fn vector_file(rows: &[u64]) -> (Vec<u8>, i32) {
+    let mut vector = KernelDeletionVector::new();
+    vector.add_deleted_row_indexes(rows);
+    let mut bytes = Vec::new();
+    let mut writer = StreamingDeletionVectorWriter::new(&mut bytes);
+    let size_in_bytes = writer.write_deletion_vector(vector).unwrap().size_in_bytes;
+    writer.finalize().unwrap();
+    (bytes, size_in_bytes)
+}
+
+/// ZeroMQ RFC 32.
+pub(crate) fn z85(bytes: &[u8]) -> String {
+    const LETTERS: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
+    let word = |chunk: &[u8]| {
+        let value = u32::from_be_bytes(chunk.try_into().unwrap());
+        [52_200_625, 614_125, 7225, 85, 1].map(|place| char::from(LETTERS[(value / place % 85) as usize]))
+    };
+    bytes.chunks(4).flat_map(word).collect()
+}
+
+/// A small random generator: a failing test says its seed, and runs again with it.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn new() -> Self {
+        Self(Uuid::new_v4().as_u64_pair().0 | 1)
+    }
+
+    /// A number below `bound` (xorshift64*).
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % bound
+    }
 }

@@ -2,7 +2,6 @@
 
 use std::{
     fmt,
-    num::NonZeroUsize,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -11,43 +10,22 @@ use lru::LruCache;
 use url::Url;
 
 use super::{
-    alter, checkpoint::Background, create, group_commit::GroupLimits, snapshot::DeltaSnapshot, store::TableStore,
-    table::DeltaTable,
+    DeltaOptions, alter, checkpoint::Background, create, group_commit::GroupLimits, snapshot::DeltaSnapshot,
+    store::TableStore, table::DeltaTable,
 };
 use crate::engine::{Alteration, Result, Snapshot, Table, TableFormat, TableSpec};
 
-/// How Delta tables are worked with.
-#[derive(Debug, Clone, Copy)]
-pub struct DeltaOptions {
-    /// How many tables are remembered, those used last: a table's file list takes about a kilobyte a file, and a
-    /// forgotten table only costs reading its log again.
-    pub tables_cached_max: NonZeroUsize,
-    /// How many INSERTs into one table may share a commit, if they come while another is being made; with 1 each makes
-    /// its own.
-    pub group_commit_statements_max: NonZeroUsize,
-}
-
-impl Default for DeltaOptions {
-    fn default() -> Self {
-        Self {
-            tables_cached_max: NonZeroUsize::new(4096).expect("is not zero"),
-            group_commit_statements_max: GroupLimits::STATEMENTS_MAX,
-        }
-    }
-}
-
 /// Opens and makes Delta tables, and remembers what it knows of those in use.
 pub struct DeltaFormat {
-    options: DeltaOptions,
     tables: Mutex<LruCache<Url, Arc<DeltaTable>>>,
     background: Arc<Background>,
+    options: DeltaOptions,
 }
 
 impl DeltaFormat {
-    /// A format that works as `options` say.
+    /// A format with these settings.
     pub fn new(options: DeltaOptions) -> Self {
-        let tables = Mutex::new(LruCache::new(options.tables_cached_max));
-        Self { options, tables, background: Arc::default() }
+        Self { tables: Mutex::new(LruCache::new(options.tables_cached_max)), background: Arc::default(), options }
     }
 
     /// Waits for what goes on behind finished calls (checkpoints). For a shutdown, after the last call.
@@ -62,7 +40,7 @@ impl DeltaFormat {
         }
         let limits = GroupLimits::of_statements(self.options.group_commit_statements_max);
         let table = DeltaTable::new(TableStore::open(location)?, self.background.clone()).with_group(limits);
-        let table = Arc::new(table);
+        let table = Arc::new(table.with_deletion_vectors(self.options.deletion_vectors));
         tables.put(location.clone(), table.clone());
         Ok(table)
     }
@@ -80,7 +58,7 @@ impl TableFormat for DeltaFormat {
 
     async fn create(&self, location: &Url, spec: &TableSpec) -> Result<Arc<dyn Snapshot>> {
         let table = self.open(location)?;
-        create::create(table.store(), table.log(), spec).await?;
+        create::create(table.store(), table.log(), spec, self.options.new_table_deletion_vectors).await?;
         TableHandle(table).snapshot().await
     }
 

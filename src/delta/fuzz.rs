@@ -111,7 +111,7 @@ fn log(bytes: &[u8]) -> Outcome {
         let table = Arc::new(DeltaTable::new(store, Arc::new(Background::default())));
         let snapshot = newest(&table).await;
         let files = match &snapshot {
-            Ok(snapshot) => snapshot.files().await.map(|files| files.files().len().min(5)),
+            Ok(snapshot) => snapshot.files().await.map(|files| files.len().min(5)),
             Err(_) => Ok(0),
         };
         let cause = |error: &crate::engine::Error| std::error::Error::source(error).map(ToString::to_string);

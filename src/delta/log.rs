@@ -2,22 +2,34 @@
 //!
 //! Knows names, identities and the put-if-absent that makes a version; not what commits say.
 
-use std::sync::Arc;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use futures::TryStreamExt;
-use object_store::{Error as StoreError, ObjectMeta, ObjectStoreExt, PutMode, path::Path};
+use object_store::{Error as StoreError, ObjectMeta, ObjectStoreExt, PutMode, path::Path as ObjectPath};
 use uuid::Uuid;
 
 use super::{
     durable::{self, PutFailure, PutOutcome},
-    log_listing::LogListing,
+    log_listing::{LogListing, parse_name},
+    orphans::Marker,
     store::TableStore,
 };
 use crate::engine::{Error, Result};
 
 /// The directory of a table's log.
 pub(crate) const LOG_DIRECTORY: &str = "_delta_log";
+
+/// How long is waited before a commit that a store failed to take, and does not show, is put again. The store's own
+/// retries, which take minutes, come before each.
+const PUT_WAITS_MS: [u64; 3] = [50, 250, 1000];
+
+/// How the names of commits on their way end.
+const TEMPORARY_EXTENSION: &str = ".tmp";
 
 /// The log of one table.
 #[derive(Debug, Clone)]
@@ -94,7 +106,7 @@ impl Log {
     pub(crate) async fn list(&self) -> Result<LogListing> {
         let context = || format!("cannot list the log of table '{}'", self.store.name());
         let mut listing = LogListing::default();
-        let mut found = self.store.objects().list(Some(&Path::from(LOG_DIRECTORY)));
+        let mut found = self.store.objects().list(Some(&ObjectPath::from(LOG_DIRECTORY)));
         while let Some(meta) = found.try_next().await.map_err(|error| Error::internal(context(), error))? {
             listing.take(meta.location.filename().unwrap_or_default(), meta.last_modified.timestamp_millis());
         }
@@ -105,7 +117,7 @@ impl Log {
     /// be there.
     pub(crate) async fn put(&self, version: u64, bytes: Bytes) -> Result<PutOutcome, CommitFailure> {
         let outcome = match self.store.local_root() {
-            Some(root) => put_local(root.join(LOG_DIRECTORY), version, bytes).await,
+            Some(root) => put_local(root.to_path_buf(), version, bytes).await,
             None => self.put_object(version, bytes).await,
         };
         outcome.map_err(|(maybe_visible, source)| CommitFailure {
@@ -116,20 +128,22 @@ impl Log {
         })
     }
 
+    /// Neither answer of a store can be believed alone: a put that landed may answer with a failure, and its retry, made
+    /// out of sight, with "exists". The commit holds a unique id, so its bytes tell whose it is. One that is not there
+    /// may still land; as it lands but once, however often it is put, it is put again.
     async fn put_object(&self, version: u64, bytes: Bytes) -> PutResult {
-        let path = commit_path(version);
-        let put = self.store.objects().put_opts(&path, bytes.clone().into(), PutMode::Create.into()).await;
-        let error = match put {
-            Ok(_) => return Ok(PutOutcome::Written),
-            Err(error) => error,
-        };
-        // Neither answer can be believed alone: a put that landed may answer with a failure, and its retry, made
-        // out of sight, with "exists". The commit holds a unique id, so its bytes tell whose it is.
-        match self.read(version).await {
-            Ok(Some(there)) if there.bytes == bytes => Ok(PutOutcome::Written),
-            Ok(Some(_)) => Ok(PutOutcome::NameTaken),
-            // A timed out put may still land.
-            Ok(None) | Err(_) => Err((true, error.into())),
+        let mut waits_ms = PUT_WAITS_MS.iter();
+        loop {
+            let path = commit_path(version);
+            let put = self.store.objects().put_opts(&path, bytes.clone().into(), PutMode::Create.into()).await;
+            let Err(error) = put else { return Ok(PutOutcome::Written) };
+            match self.read(version).await {
+                Ok(Some(there)) if there.bytes == bytes => return Ok(PutOutcome::Written),
+                Ok(Some(_)) => return Ok(PutOutcome::NameTaken),
+                Ok(None) | Err(_) => {}
+            }
+            let Some(wait_ms) = waits_ms.next() else { return Err((true, error.into())) };
+            tokio::time::sleep(Duration::from_millis(*wait_ms)).await;
         }
     }
 
@@ -140,15 +154,52 @@ impl Log {
 
 type PutResult = std::result::Result<PutOutcome, (bool, Box<dyn std::error::Error + Send + Sync>)>;
 
-async fn put_local(directory: std::path::PathBuf, version: u64, bytes: Bytes) -> PutResult {
-    let name = commit_name(version);
-    // A leading dot and the ending keep every reader of Delta logs away (Spark uses the same form).
-    let temp_name = format!(".{name}.{}.tmp", Uuid::new_v4());
-    let put = tokio::task::spawn_blocking(move || durable::put_new(&directory, &name, &temp_name, &bytes));
-    match put.await {
+async fn put_local(root: PathBuf, version: u64, bytes: Bytes) -> PutResult {
+    match tokio::task::spawn_blocking(move || put_marked(&root, version, &bytes)).await {
         Ok(outcome) => outcome.map_err(|PutFailure { maybe_visible, source }| (maybe_visible, source.into())),
         Err(died) => Err((true, died.into())),
     }
+}
+
+/// Puts a commit whose temporary file is noted, so that it does not outlive a crash for long. Blocking.
+fn put_marked(root: &Path, version: u64, bytes: &[u8]) -> std::result::Result<PutOutcome, PutFailure> {
+    let (directory, name) = (root.join(LOG_DIRECTORY), commit_name(version));
+    let temporary = temporary_name(&name);
+    let begin = || {
+        let mut marker = Marker::begin(root)?;
+        marker.as_mut().map_or(Ok(()), |marker| marker.note_file(&format!("{LOG_DIRECTORY}/{temporary}")))?;
+        Ok(marker)
+    };
+    let marker = begin().map_err(PutFailure::invisible)?;
+    let put = durable::put_new(&directory, &name, &temporary, bytes);
+    match (marker, directory.join(&temporary).exists()) {
+        (Some(marker), false) => marker.settle(),
+        (Some(marker), true) => marker.leave(),
+        (None, _) => {}
+    }
+    put
+}
+
+/// The name of a commit's file before it is one. A leading dot and the ending keep every reader of Delta logs away
+/// (Spark uses the same form).
+fn temporary_name(commit_name: &str) -> String {
+    format!(".{commit_name}.{}{TEMPORARY_EXTENSION}", Uuid::new_v4())
+}
+
+/// What the object store calls files of the log while they are written: what a checkpoint cut short may leave.
+pub(crate) fn checkpoint_temporary_names(version: u64) -> [String; 2] {
+    [format!("{version:020}.checkpoint.parquet#1"), "_last_checkpoint#1".to_owned()]
+}
+
+/// Whether a file of that name is a commit or a checkpoint on its way.
+pub(crate) fn is_temporary_name(name: &str) -> bool {
+    let of_checkpoint = |version| checkpoint_temporary_names(version).iter().any(|temporary| temporary == name);
+    if of_checkpoint(parse_name(name).map_or(0, |(version, _)| version)) {
+        return true;
+    }
+    let inner = name.strip_prefix('.').and_then(|name| name.strip_suffix(TEMPORARY_EXTENSION));
+    let id = inner.and_then(parse_name).and_then(|(_, kind)| kind.strip_prefix("json."));
+    id.is_some_and(|id| Uuid::try_parse(id).is_ok())
 }
 
 /// The name of commit `version`'s file.
@@ -157,8 +208,8 @@ pub(crate) fn commit_name(version: u64) -> String {
 }
 
 /// The place of commit `version` below the table's root.
-pub(crate) fn commit_path(version: u64) -> Path {
-    Path::from_iter([LOG_DIRECTORY, &commit_name(version)])
+pub(crate) fn commit_path(version: u64) -> ObjectPath {
+    ObjectPath::from_iter([LOG_DIRECTORY, &commit_name(version)])
 }
 
 #[cfg(test)]

@@ -1,14 +1,15 @@
 //! Delta Lake behind the engine's seam: the only module that names deltalake, the kernel or Parquet.
 //!
-//! - `format`: [`DeltaFormat`], the way in.
+//! - `format`, `options`: [`DeltaFormat`], the way in, and [`DeltaOptions`], its settings.
 //! - `schema`, `create_schema`: Delta's types and columns as Arrow and back, column mapping included.
 //! - `duckdb_types`: those of DuckDB's types that Delta lacks, and their values.
 //! - `features`, `type_changes`, `definition`: what a table needs of its readers and writers, and what it is.
 //! - `field_metadata`, `rules`: what is noted of columns, and what every row must satisfy.
 //! - `store`, `durable`, `log`, `log_listing`, `actions`: where tables lie, their commits, and what those say.
 //! - `history`: when versions were committed.
-//! - `file`, `index`, `replay`, `version`: data files, and all of a version's, read at once or commit by commit.
+//! - `file`, `file_actions`, `index`, `replay`, `version`: data files, and all of a version's, read at once or commit by commit.
 //! - `table`, `snapshot`: one table's versions, and one version behind the seam.
+//! - `orphans`: files that dead statements left behind.
 //! - `create`, `commit`, `commit_info`, `stamp`, `checkpoint`: what is written to logs.
 //! - `scan`: pruning, reading and deletion vectors.
 //! - `write`: encoding, statistics and appends.
@@ -30,6 +31,7 @@ mod durable;
 mod features;
 mod field_metadata;
 mod file;
+mod file_actions;
 #[cfg(test)]
 mod fixtures;
 mod format;
@@ -40,6 +42,8 @@ mod history;
 mod index;
 mod log;
 mod log_listing;
+mod options;
+mod orphans;
 mod replay;
 mod rules;
 mod scan;
@@ -52,4 +56,5 @@ mod type_changes;
 mod version;
 mod write;
 
-pub use format::{DeltaFormat, DeltaOptions};
+pub use format::DeltaFormat;
+pub use options::{DeletionVectors, DeltaOptions};

@@ -16,7 +16,7 @@ use url::Url;
 use super::{
     actions::{NO_ROW_ID, ROW_TRACKING_DOMAIN, highest_row_id, parse_commit},
     definition::Definition,
-    file::{DataFile, data_path, log_path},
+    file::{DataFile, FileNotes, data_path, log_path},
     index::FileIndex,
     log::{CommitIdentity, Log},
     log_listing::LogListing,
@@ -226,7 +226,17 @@ struct Columns<'a> {
     size: &'a dyn Array,
     stats: &'a dyn Array,
     vectors: &'a StructArray,
+    modified_ms: &'a dyn Array,
+    /// What the Add says of the file as a whole.
+    constants: Constants<'a>,
+}
+
+struct Constants<'a> {
     partition_values: &'a dyn Array,
+    tags: &'a dyn Array,
+    base_row_id: &'a dyn Array,
+    default_row_commit_version: &'a dyn Array,
+    clustering_provider: &'a dyn Array,
 }
 
 impl<'a> Columns<'a> {
@@ -235,15 +245,13 @@ impl<'a> Columns<'a> {
             let found = batch.column_by_name(name).map(AsRef::as_ref);
             found.ok_or_else(|| KernelError::MissingColumn(format!("scan row column '{name}'")))
         };
-        let constants = column("fileConstantValues")?.as_struct();
-        let partition_values = constants.column_by_name("partitionValues").map(AsRef::as_ref);
         Ok(Self {
             path: column("path")?,
             size: column("size")?,
             stats: column("stats")?,
             vectors: column("deletionVector")?.as_struct(),
-            partition_values: partition_values
-                .ok_or_else(|| KernelError::MissingColumn("scan row column 'partitionValues'".to_owned()))?,
+            modified_ms: column("modificationTime")?,
+            constants: Constants::try_new(column("fileConstantValues")?.as_struct())?,
         })
     }
 
@@ -255,21 +263,12 @@ impl<'a> Columns<'a> {
             log_path: log_path(path),
             size_bytes: u64::try_from(size)
                 .map_err(|_| KernelError::MissingData(format!("a file size, not {size}")))?,
-            partition_values: self.partition_values(row),
+            partition_values: texts(self.constants.partition_values, row),
             stats_json: text(self.stats, row).map(Into::into),
             deletion_vector: self.deletion_vector(row)?,
+            modified_ms: long(self.modified_ms, row).unwrap_or_default(),
+            notes: self.constants.notes(row).boxed(),
         })
-    }
-
-    fn partition_values(&self, row: usize) -> BTreeMap<String, Option<String>> {
-        let maps = self.partition_values.as_map();
-        if maps.is_null(row) {
-            return BTreeMap::new();
-        }
-        let entries = maps.value(row);
-        let (keys, values) = (entries.column(0), entries.column(1));
-        let entry = |at| (text(keys, at).unwrap_or_default().to_owned(), text(values, at).map(str::to_owned));
-        (0..entries.len()).map(entry).collect()
     }
 
     fn deletion_vector(&self, row: usize) -> std::result::Result<Option<DeletionVectorDescriptor>, KernelError> {
@@ -293,8 +292,49 @@ impl<'a> Columns<'a> {
     }
 }
 
+impl<'a> Constants<'a> {
+    fn try_new(constants: &'a StructArray) -> std::result::Result<Self, KernelError> {
+        let column = |name: &str| {
+            let found = constants.column_by_name(name).map(AsRef::as_ref);
+            found.ok_or_else(|| KernelError::MissingColumn(format!("scan row column '{name}'")))
+        };
+        Ok(Self {
+            partition_values: column("partitionValues")?,
+            tags: column("tags")?,
+            base_row_id: column("baseRowId")?,
+            default_row_commit_version: column("defaultRowCommitVersion")?,
+            clustering_provider: column("clusteringProvider")?,
+        })
+    }
+
+    fn notes(&self, row: usize) -> FileNotes {
+        FileNotes {
+            tags: texts(self.tags, row),
+            base_row_id: long(self.base_row_id, row),
+            default_row_commit_version: long(self.default_row_commit_version, row),
+            clustering_provider: text(self.clustering_provider, row).map(str::to_owned),
+        }
+    }
+}
+
 fn text(column: &dyn Array, row: usize) -> Option<&str> {
     column.is_valid(row).then(|| column.as_string::<i32>().value(row))
+}
+
+fn long(column: &dyn Array, row: usize) -> Option<i64> {
+    column.is_valid(row).then(|| column.as_primitive::<Int64Type>().value(row))
+}
+
+/// A map of texts to texts; an absent one is empty.
+fn texts(column: &dyn Array, row: usize) -> BTreeMap<String, Option<String>> {
+    let maps = column.as_map();
+    if maps.is_null(row) {
+        return BTreeMap::new();
+    }
+    let entries = maps.value(row);
+    let (keys, values) = (entries.column(0), entries.column(1));
+    let entry = |at| (text(keys, at).unwrap_or_default().to_owned(), text(values, at).map(str::to_owned));
+    (0..entries.len()).map(entry).collect()
 }
 
 #[cfg(test)]

@@ -20,6 +20,9 @@ use crate::engine::{
     ScanRequest, Snapshot,
 };
 
+/// So many files may take milliseconds to look at, which calls beside this one should not wait for.
+const BLOCKING_FILES_MIN: usize = 1000;
+
 /// A version and the table it is one of. It stays whole however the table moves on.
 #[derive(Clone)]
 pub(crate) struct DeltaSnapshot {
@@ -53,7 +56,7 @@ impl DeltaSnapshot {
             table_root: store.location().clone(),
             local_root: store.local_root().map(Into::into),
             version: self.version.number(),
-            files: self.files().await?.files().clone(),
+            files: self.files().await?.clone(),
             schema: self.definition().schema().clone(),
         })
     }
@@ -100,12 +103,17 @@ impl Snapshot for DeltaSnapshot {
     }
 
     async fn row_count(&self) -> Result<Option<u64>> {
-        Ok(scan::row_count(self.files().await?.files()))
+        Ok(scan::row_count(self.files().await?))
     }
 
     async fn plan(&self, request: &ScanRequest, parts_max: NonZeroUsize) -> Result<ReadPlan> {
-        let files = self.files().await?.files();
-        Ok(scan::plan(files, self.definition().schema(), request, parts_max))
+        let (files, schema) = (self.files().await?.clone(), self.definition().schema().clone());
+        if files.len() < BLOCKING_FILES_MIN {
+            return Ok(scan::plan(&files, &schema, request, parts_max));
+        }
+        let request = request.clone();
+        let planned = tokio::task::spawn_blocking(move || scan::plan(&files, &schema, &request, parts_max)).await;
+        planned.map_err(|died| Error::internal("cannot tell which files a scan reads", died))
     }
 
     async fn read(&self, request: &ScanRequest, part: &ReadPart) -> Result<ReadStream> {

@@ -7,7 +7,7 @@ use std::{
     num::NonZeroUsize,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -15,16 +15,18 @@ use lru::LruCache;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{
+    DeletionVectors,
     actions::parse_commit,
     checkpoint::Background,
     definition::Definition,
     group_commit::{Group, GroupLimits},
     history::{History, now_us},
     log::{CommitIdentity, Log},
+    orphans::clean_behind,
     replay::{is_whole, no_version, replay},
     store::TableStore,
     version::Version,
-    write::StageTarget,
+    write::{FileNaming, StageTarget},
 };
 use crate::engine::{Error, Result};
 
@@ -51,6 +53,9 @@ pub(crate) struct DeltaTable {
     commits: Mutex<()>,
     group: Arc<Group>,
     background: Arc<Background>,
+    /// Whether what an earlier process left has been looked for.
+    cleaned: AtomicBool,
+    deletion_vectors: DeletionVectors,
 }
 
 #[derive(Debug)]
@@ -73,7 +78,14 @@ impl DeltaTable {
             commits: Mutex::new(()),
             group: Arc::default(),
             background,
+            cleaned: AtomicBool::new(false),
+            deletion_vectors: DeletionVectors::default(),
         }
+    }
+
+    /// The table where vectors are written as told.
+    pub(crate) fn with_deletion_vectors(self, deletion_vectors: DeletionVectors) -> Self {
+        Self { deletion_vectors, ..self }
     }
 
     /// With other bounds on what shares a commit.
@@ -92,6 +104,7 @@ impl DeltaTable {
             local_root: self.store.local_root().map(Into::into),
             schema: definition.schema().clone(),
             stats_columns: definition.stats_columns(),
+            naming: FileNaming::DATA,
         }
     }
 
@@ -99,8 +112,18 @@ impl DeltaTable {
         &self.log
     }
 
+    /// Whether UPDATE and DELETE write deletion vectors: if the table wants them and the server may.
+    pub(crate) fn writes_deletion_vectors(&self, definition: &Definition) -> bool {
+        self.deletion_vectors == DeletionVectors::AsTable && definition.wants_deletion_vectors()
+    }
+
     pub(crate) fn background(&self) -> &Background {
         &self.background
+    }
+
+    /// Removes what dead statements left, behind the caller.
+    pub(crate) fn clean_up(&self) {
+        clean_behind(&self.background, self.store.clone(), self.log.clone());
     }
 
     /// The appends that wait for a version.
@@ -127,6 +150,9 @@ impl DeltaTable {
                 }
                 cache.keep(&version);
                 cache.refresh = refresh;
+                if !self.cleaned.swap(true, Ordering::Relaxed) {
+                    self.clean_up();
+                }
                 Ok(version)
             }
             Err(error) => {

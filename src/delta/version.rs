@@ -1,9 +1,6 @@
 //! One version of a table, as the table's cache keeps it: definition at once, files when first needed.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use delta_kernel::SnapshotRef;
 use tokio::sync::OnceCell;
@@ -14,7 +11,7 @@ use super::{
     index::FileIndex,
     log::{CommitIdentity, Log},
     replay::{Replayed, replay_files, replay_highest_row_id},
-    scan::ColumnSummary,
+    scan::{self, ColumnSummary},
     store::TableStore,
 };
 use crate::engine::{Error, Result};
@@ -32,8 +29,6 @@ pub(crate) struct Version {
     files: OnceCell<Arc<FileIndex>>,
     highest_row_id: OnceCell<i64>,
     origin: Mutex<Origin>,
-    /// What is known of columns, by their index, as far as anybody asked.
-    summaries: Mutex<BTreeMap<usize, ColumnSummary>>,
 }
 
 /// Where the files of a version that has not loaded them come from.
@@ -60,15 +55,7 @@ impl Version {
         files: OnceCell<Arc<FileIndex>>,
         origin: Origin,
     ) -> Self {
-        Self {
-            number,
-            identity,
-            definition,
-            files,
-            highest_row_id: OnceCell::new(),
-            origin: Mutex::new(origin),
-            summaries: Mutex::default(),
-        }
+        Self { number, identity, definition, files, highest_row_id: OnceCell::new(), origin: Mutex::new(origin) }
     }
 
     /// The version after this one; `None` if the commit says something this way of advancing does not
@@ -83,32 +70,16 @@ impl Version {
             (None, None) => self.definition.clone(),
             (protocol, metadata) => Arc::new(self.definition.changed(table, protocol.clone(), metadata.clone())?),
         };
-        let mut summaries = BTreeMap::new();
         let highest_row_id = changes.highest_row_id.or(self.highest_row_id.get().copied());
         let (files, origin) = match self.files.get() {
             Some(files) => match files.apply(&changes) {
-                Ok(files) => {
-                    summaries = self.summaries_of_next(&changes, &definition);
-                    (OnceCell::new_with(Some(Arc::new(files))), Origin::Log(None))
-                }
+                Ok(files) => (OnceCell::new_with(Some(Arc::new(files))), Origin::Log(None)),
                 Err(_) => return Ok(None),
             },
             None => (OnceCell::new(), self.origin_of_next(changes)),
         };
         let next = Self::new(self.number + 1, identity, definition, files, origin);
-        Ok(Some(Self { summaries: Mutex::new(summaries), highest_row_id: OnceCell::new_with(highest_row_id), ..next }))
-    }
-
-    /// Appends only widen what is known, so it is kept up with them; after anything else it is found anew.
-    fn summaries_of_next(&self, changes: &CommitChanges, next: &Arc<Definition>) -> BTreeMap<usize, ColumnSummary> {
-        if !changes.removed.is_empty() || !Arc::ptr_eq(next, &self.definition) {
-            return BTreeMap::new();
-        }
-        let mut summaries = lock(&self.summaries).clone();
-        for (index, summary) in &mut summaries {
-            summary.add(&changes.added, next.schema(), *index);
-        }
-        summaries
+        Ok(Some(Self { highest_row_id: OnceCell::new_with(highest_row_id), ..next }))
     }
 
     fn origin_of_next(self: &Arc<Self>, changes: CommitChanges) -> Origin {
@@ -185,22 +156,13 @@ impl Version {
         lock(&self.origin).clone()
     }
 
-    /// What the log knows of the column `index`; looks through all files for it once.
+    /// What the log knows of the column `index`; looks through all files for it once, and then through new ones.
     pub(crate) async fn summary(&self, index: usize, store: &TableStore, log: &Log) -> Result<ColumnSummary> {
-        if let Some(known) = lock(&self.summaries).get(&index) {
-            return Ok(known.clone());
-        }
-        let (files, definition) = (self.files(store, log).await?.files().clone(), self.definition.clone());
-        let find = move || {
-            let mut summary = ColumnSummary::default();
-            summary.add(files.iter(), definition.schema(), index);
-            summary
-        };
+        let (files, definition) = (self.files(store, log).await?.clone(), self.definition.clone());
+        let find = move || scan::summary(&files, definition.schema(), index);
         let context = || format!("cannot read the statistics of table '{}'", store.name());
-        // Hundreds of nanoseconds a file, or a few microseconds.
-        let found = tokio::task::spawn_blocking(find).await.map_err(|died| Error::internal(context(), died))?;
-        lock(&self.summaries).insert(index, found.clone());
-        Ok(found)
+        // The first time, hundreds of nanoseconds a file, or a few microseconds.
+        tokio::task::spawn_blocking(find).await.map_err(|died| Error::internal(context(), died))
     }
 }
 

@@ -11,10 +11,12 @@
 //! - [`filters`]: DuckDB's pushed-down expressions as the engine's predicates.
 //! - [`ticket`]: one part of a scan.
 //! - [`exchange`], [`headers`]: what surrounds the batches of a call.
+//! - [`change`]: the columns of UPDATE and DELETE.
 //! - [`types`]: DuckDB's Arrow as the engine's, and the schema of a scan's stream.
 //! - [`msgpack`], [`ipc`]: bounded decoding below all of them.
 
 pub mod action;
+pub mod change;
 pub mod descriptor;
 mod error;
 pub mod exchange;

@@ -126,7 +126,7 @@ impl Airport {
         let table_ref = TableReference::from_descriptor(&request.descriptor)?;
         // At another version the client asks for the columns of then, whatever it knows of now.
         let snapshot = match request.at {
-            AtClause::Absent => self.resolve(context, &table_ref).await?.snapshot,
+            AtClause::Absent => self.resolve(context, &table_ref).await?,
             at => self.travel(&table_ref, at).await?.1,
         };
         let rows = snapshot.row_count().await?;

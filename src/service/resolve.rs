@@ -25,13 +25,6 @@ pub(super) struct Readable {
     pub(super) columns: SchemaRef,
 }
 
-/// A table as one call sees it.
-#[derive(Debug)]
-pub(super) struct Resolved {
-    pub(super) name: TableName,
-    pub(super) snapshot: Arc<dyn Snapshot>,
-}
-
 impl Airport {
     /// A catalog by the name clients attach.
     pub(super) fn catalog(&self, name: &str) -> Answer<&Arc<dyn Catalog>> {
@@ -46,11 +39,11 @@ impl Airport {
     ///
     /// The descriptor says which columns the client believes in: if these are not the table's, the client would
     /// write the wrong ones, and it is refused.
-    pub(super) async fn resolve(&self, context: &CallContext, table_ref: &TableReference) -> Answer<Resolved> {
+    pub(super) async fn resolve(&self, context: &CallContext, table_ref: &TableReference) -> Answer<Arc<dyn Snapshot>> {
         let (name, snapshot) = self.pinned(context, table_ref).await?;
         let columns = known_columns(&name, snapshot.as_ref(), table_ref)?;
         match snapshot.schema().fields().get(columns.fields().len()..) {
-            Some([]) => Ok(Resolved { name, snapshot }),
+            Some([]) => Ok(snapshot),
             added => Err(added_columns(&name, added.unwrap_or_default()).into()),
         }
     }

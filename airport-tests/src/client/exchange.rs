@@ -1,11 +1,11 @@
-//! DoExchange as the client does it (`airport_exchange.cpp`, `airport_insert.cpp`), one step at a time, so that a
-//! test can stop between any two.
+//! DoExchange as the client does it (`airport_exchange.cpp`, `airport_insert.cpp`, `airport_update.cpp`,
+//! `airport_delete.cpp`), one step at a time, so that a test can stop between any two.
 
 use std::{collections::HashMap, sync::Arc};
 
 use arrow::{
     array::RecordBatch,
-    datatypes::{Schema as ArrowSchema, SchemaRef},
+    datatypes::{DataType, Field, Schema as ArrowSchema, SchemaRef},
     ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions},
 };
 use arrow_flight::{FlightData, FlightDescriptor, SchemaAsIpc, utils::flight_data_to_arrow_batch};
@@ -28,6 +28,28 @@ impl Client {
     /// INSERT ... RETURNING: the number of rows acknowledged, and the rows that came back.
     pub async fn insert_returning(&self, table: &Table, rows: &[RecordBatch]) -> Result<(u64, Vec<RecordBatch>)> {
         self.insert_whole(table, rows, true).await
+    }
+
+    /// UPDATE: the number of rows the server acknowledged. Each batch has the columns that are set, then
+    /// [`ROW_ID`](super::ROW_ID); there is at least one.
+    pub async fn update(&self, table: &Table, rows: &[RecordBatch]) -> Result<u64> {
+        Ok(self.change(table, "update", rows, false).await?.0)
+    }
+
+    /// UPDATE ... RETURNING: the number of rows acknowledged, and the rows that came back, in the table's order of
+    /// columns. Each batch has all columns of the table, those that are set first, then the row ids.
+    pub async fn update_returning(&self, table: &Table, rows: &[RecordBatch]) -> Result<(u64, Vec<RecordBatch>)> {
+        self.change(table, "update", rows, true).await
+    }
+
+    /// DELETE: the number of rows the server acknowledged. Each batch has the row ids alone; there is at least one.
+    pub async fn delete(&self, table: &Table, row_ids: &[RecordBatch]) -> Result<u64> {
+        Ok(self.change(table, "delete", row_ids, false).await?.0)
+    }
+
+    /// DELETE ... RETURNING: the number of rows acknowledged, and the rows that were deleted.
+    pub async fn delete_returning(&self, table: &Table, row_ids: &[RecordBatch]) -> Result<(u64, Vec<RecordBatch>)> {
+        self.change(table, "delete", row_ids, true).await
     }
 
     /// Begins an exchange: sends the headers and the descriptor, nothing else.
@@ -64,19 +86,88 @@ impl Client {
         rows: &[RecordBatch],
         returning: bool,
     ) -> Result<(u64, Vec<RecordBatch>)> {
-        let mut exchange = self.exchange(table, "insert", returning).await;
-        exchange.send_schema(&table.insert_schema()).await;
+        self.whole(table, "insert", &table.insert_schema(), rows, returning).await
+    }
+
+    async fn change(
+        &self,
+        table: &Table,
+        operation: &str,
+        rows: &[RecordBatch],
+        returning: bool,
+    ) -> Result<(u64, Vec<RecordBatch>)> {
+        let sent = rows.first().expect("a batch, which may be empty, says which columns there are").schema();
+        let (changed, returned) = self.whole(table, operation, &sent_schema(&sent), rows, returning).await?;
+        let read = |batch: &RecordBatch| match operation {
+            "update" => read_updated(table, &sent, batch),
+            _ => read_deleted(table, batch),
+        };
+        Ok((changed, returned.iter().map(read).collect::<Result<_>>()?))
+    }
+
+    async fn whole(
+        &self,
+        table: &Table,
+        operation: &str,
+        schema: &ArrowSchema,
+        rows: &[RecordBatch],
+        returning: bool,
+    ) -> Result<(u64, Vec<RecordBatch>)> {
+        let mut exchange = self.exchange(table, operation, returning).await;
+        exchange.send_schema(schema).await;
         exchange.read_schema().await?;
         let mut returned = Vec::new();
         for batch in rows.iter().flat_map(slices) {
             exchange.send_batch(&batch).await;
             if returning {
-                returned.push(exchange.read_batch().await?);
+                let reply = exchange.read_batch().await?;
+                if reply.num_rows() != batch.num_rows() {
+                    return Err(Error::Malformed(format!("{} rows for {}", reply.num_rows(), batch.num_rows())));
+                }
+                returned.push(reply);
             }
         }
         exchange.half_close();
         Ok((exchange.read_changed().await?, returned))
     }
+}
+
+/// The schema DuckDB makes of its own types: every field, nested ones too, is nullable and without metadata.
+pub fn sent_schema(columns: &ArrowSchema) -> ArrowSchema {
+    fn sent(field: &Field) -> Field {
+        let data_type = match field.data_type() {
+            DataType::Struct(fields) => DataType::Struct(fields.iter().map(|field| sent(field)).collect()),
+            other => other.clone(),
+        };
+        Field::new(field.name(), data_type, true)
+    }
+    ArrowSchema::new(columns.fields().iter().map(|field| sent(field)).collect::<Vec<_>>())
+}
+
+/// What the client makes of the rows an UPDATE answers with: it finds each column of the table, and the row id, by
+/// name; then it reads the columns at the places at which it sent them.
+fn read_updated(table: &Table, sent: &ArrowSchema, reply: &RecordBatch) -> Result<RecordBatch> {
+    if let Some(name) = table.column_names().iter().find(|name| reply.schema().index_of(name).is_err()) {
+        return Err(Error::Malformed(format!("column {name:?} does not come back")));
+    }
+    let columns = table.insert_schema();
+    let read = |field: &Arc<Field>| {
+        let place = sent.index_of(field.name()).map_err(Error::malformed)?;
+        let column = Arc::clone(reply.column(place));
+        match column.data_type().equals_datatype(sent.field(place).data_type()) {
+            true => Ok((field.name().clone(), column)),
+            false => Err(Error::Malformed(format!("column {place} came back as {}", column.data_type()))),
+        }
+    };
+    let columns = columns.fields().iter().map(read).collect::<Result<Vec<_>>>()?;
+    RecordBatch::try_from_iter(columns).map_err(Error::malformed)
+}
+
+/// What the client makes of the rows a DELETE answers with: it finds each column by name.
+fn read_deleted(table: &Table, reply: &RecordBatch) -> Result<RecordBatch> {
+    let columns = table.insert_schema();
+    let places = columns.fields().iter().map(|field| reply.schema().index_of(field.name()));
+    reply.project(&places.collect::<Result<Vec<_>, _>>().map_err(Error::malformed)?).map_err(Error::malformed)
 }
 
 /// An open exchange. Dropping it cancels the call, unless it was half-closed and the server has ended it too.

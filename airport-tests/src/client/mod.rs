@@ -28,7 +28,7 @@ pub use self::{
     alter::Change,
     catalog::{AppMetadata, Catalog, Schema, Table},
     error::{Error, Result},
-    exchange::Exchange,
+    exchange::{Exchange, sent_schema},
     msgpack::Packer,
     scan::{ROW_ID, Scan, ScanStream},
 };

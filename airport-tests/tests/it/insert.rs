@@ -151,7 +151,7 @@ async fn what_is_not_offered_yet_changes_nothing() {
     let (server, client) = lake().await;
     let table = create_people(&client, "t").await;
     client.insert(&table, &[ids(0..2)]).await.unwrap();
-    for operation in ["update", "delete", "merge", ""] {
+    for operation in ["scalar_function", "merge", ""] {
         let mut exchange = client.exchange(&table, operation, false).await;
         let row_id = table.schema.field(2).clone();
         exchange.send_schema(&Schema::new(vec![row_id])).await;

@@ -3,6 +3,8 @@
 //! Ignored unless asked for, so that a run without a real client does not count them as passed; `./check` asks for
 //! them when `AIRPORT_EXTENSION` is set and says loudly when it is not.
 
+mod large_returning;
+mod random_changes;
 mod random_filters;
 
 use airport_tests::sql;
@@ -29,6 +31,7 @@ topics! {
     constraints
     create_table
     ctas
+    delete
     drop_table
     errors
     foreign
@@ -37,13 +40,16 @@ topics! {
     partitioned
     prepared
     read
+    returning
     rowid
     schemas
     snapshots
     statistics
     time_travel
     tpch
+    transactions
     types
+    update
 }
 
 #[test]

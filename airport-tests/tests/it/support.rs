@@ -77,6 +77,29 @@ pub(crate) fn ids(ids: Range<i64>) -> RecordBatch {
     RecordBatch::try_new(people().into(), vec![Arc::new(Int64Array::from_iter_values(ids)), Arc::new(names)]).unwrap()
 }
 
+/// One whole exchange, message by message as the client does it: the number of rows acknowledged, and what came back.
+pub(crate) async fn exchange(
+    client: &Client,
+    table: &Table,
+    operation: &str,
+    schema: &Schema,
+    batches: &[RecordBatch],
+    returning: bool,
+) -> Result<(u64, Vec<RecordBatch>), Error> {
+    let mut exchange = client.exchange(table, operation, returning).await;
+    exchange.send_schema(schema).await;
+    exchange.read_schema().await?;
+    let mut returned = Vec::new();
+    for batch in batches {
+        exchange.send_batch(batch).await;
+        if returning {
+            returned.push(exchange.read_batch().await?);
+        }
+    }
+    exchange.half_close();
+    Ok((exchange.read_changed().await?, returned))
+}
+
 /// The listed table.
 pub(crate) async fn listed(client: &Client, schema: &str, table: &str) -> Table {
     let catalog = client.list_schemas().await.unwrap();

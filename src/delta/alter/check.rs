@@ -51,7 +51,7 @@ impl Checked {
             (self.definition, self.files) = (Some(snapshot.definition().clone()), HashSet::new());
         }
         let request = rule.request(snapshot);
-        let files = snapshot.files().await?.files().clone();
+        let files = snapshot.files().await?.clone();
         let plan = snapshot.plan(&request, NonZeroUsize::MIN).await?;
         let is_new =
             |unit: &ReadUnit| files.get(unit.file as usize).is_none_or(|file| !self.files.contains(&file.key()));

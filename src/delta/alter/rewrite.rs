@@ -11,7 +11,7 @@ use arrow::{
     datatypes::{Field, Schema, SchemaRef},
 };
 use async_trait::async_trait;
-use deltalake_core::kernel::{Action, Add};
+use deltalake_core::kernel::Add;
 use futures::TryStreamExt;
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ use crate::{
         commit::{ATTEMPTS_MAX, conflict, outrun, put_next},
         commit_info::{self, Operation, now_ms},
         definition::Definition,
-        file::DataFile,
+        file_actions,
         rules::Rules,
         snapshot::DeltaSnapshot,
         table::DeltaTable,
@@ -46,7 +46,7 @@ pub(super) struct Conversion {
 pub(super) async fn rewrite(base: &DeltaSnapshot, plan: &Plan, conversion: &Conversion) -> Result<CommitOutcome> {
     let (table, definition) = (base.table(), &plan.definition);
     definition.check_rewrite(table.store().name())?;
-    if base.files().await?.files().is_empty() {
+    if base.files().await?.is_empty() {
         return replacement(base, plan).put(Vec::new(), 0).await;
     }
     let mut append = write::begin_append(target(base, plan)?)?;
@@ -144,16 +144,15 @@ impl Replacement {
     /// A conflict if anything but appended nothing has happened since the base.
     async fn put(mut self, adds: Vec<Add>, rows: u64) -> Result<CommitOutcome> {
         let table = Arc::clone(self.base.table());
-        let removed = self.base.files().await?.files().clone();
+        let removed = self.base.files().await?.clone();
         self.operation.metrics = json!({
             "numAddedFiles": adds.len().to_string(),
             "numRemovedFiles": removed.len().to_string(),
             "numOutputRows": rows.to_string(),
         });
-        let adds = adds.into_iter().map(|add| serde_json::to_value(Action::Add(add)));
-        let adds =
-            adds.collect::<Result<Vec<_>, _>>().map_err(|e| Error::internal("cannot write an Add as JSON", e))?;
-        let removes = removed.iter().map(|file| remove(file));
+        let adds = adds.into_iter().map(file_actions::add).collect::<Result<Vec<_>>>()?;
+        let now_ms = now_ms();
+        let removes = removed.iter().map(|file| file_actions::remove(file, now_ms));
         let actions = self.definition.into_iter().chain(removes).chain(adds).collect();
         let commit = commit_info::change(&self.base, &self.operation, actions)?;
         let _turn = table.lock_commits().await;
@@ -162,7 +161,7 @@ impl Replacement {
             if let Some(reason) = conflict(&self.base, now.state()) {
                 return Ok(CommitOutcome::Conflict { reason });
             }
-            if *now.files().await?.files() != removed {
+            if *now.files().await? != removed {
                 return Ok(CommitOutcome::Conflict { reason: other_rows(&table, &self.base, &now) });
             }
             if let Some(altered) = put_next(&table, now.state(), &commit, attempt).await? {
@@ -176,29 +175,4 @@ impl Replacement {
 fn other_rows(table: &DeltaTable, base: &DeltaSnapshot, now: &DeltaSnapshot) -> String {
     let name = table.store().name();
     format!("rows of table '{name}' changed after version {} (now at {})", base.version(), now.version())
-}
-
-/// A Remove of a file, under the very name its Add has.
-fn remove(file: &DataFile) -> Value {
-    let path = file.log_path.as_deref().unwrap_or(file.path.as_ref());
-    let mut remove = json!({
-        "path": path,
-        "deletionTimestamp": now_ms(),
-        "dataChange": true,
-        "extendedFileMetadata": true,
-        "partitionValues": file.partition_values,
-        "size": file.size_bytes,
-    });
-    if let Some(vector) = &file.deletion_vector {
-        remove["deletionVector"] = json!({
-            "storageType": vector.storage_type.to_string(),
-            "pathOrInlineDv": vector.path_or_inline_dv,
-            "sizeInBytes": vector.size_in_bytes,
-            "cardinality": vector.cardinality,
-        });
-        if let Some(offset) = vector.offset {
-            remove["deletionVector"]["offset"] = json!(offset);
-        }
-    }
-    json!({ "remove": remove })
 }

@@ -3,13 +3,15 @@
 //! - `changed_rows`: row ids, checked, as positions in files.
 //! - `update`: new rows, made of what is set and what stays.
 //! - `feed`: the change data feed, where a table keeps one.
-//! - `vectors`: deletion vectors read, merged and written.
+//! - `vectors`: deletion vectors, written.
 //! - `rewrite`: what stays of changed files, where a table has no vectors.
+//! - `merge`: changed rows on top of what else was committed, or what stands in their way.
 //! - `commit`: the commit, on top of whatever else was committed that did not touch the same rows.
 
 mod changed_rows;
 mod commit;
 mod feed;
+mod merge;
 mod rewrite;
 mod update;
 mod vectors;
@@ -21,24 +23,25 @@ use arrow::{
 use async_trait::async_trait;
 use deltalake_core::kernel::Add;
 
+pub(crate) use self::commit::Means;
 use self::{
     changed_rows::ChangedRows,
-    commit::{ChangeSet, Means},
+    commit::ChangeSet,
     feed::{ChangeType, Feed},
     update::NewRows,
 };
 use super::{
     scan::{RowFetcher, RowPlace},
     snapshot::DeltaSnapshot,
-    write::{Stage, Staged, settle},
+    write::{Stage, Staged, already_failed, settle},
 };
 use crate::engine::{Change, ChangeKind, ChangeRequest, CommitOutcome, Error, Result, RowId, Snapshot};
 
 /// Begins an UPDATE or DELETE of rows of a version.
 pub(crate) async fn begin(base: DeltaSnapshot, request: &ChangeRequest) -> Result<Box<dyn Change>> {
     let table = base.table().store().name();
-    base.definition().check_change(table, &request.kind)?;
     let means = Means::of(&base);
+    base.definition().check_change(table, &request.kind, means)?;
     let feed = Feed::begin(&base)?;
     let (old_rows, new_rows) = match &request.kind {
         ChangeKind::Delete => {
@@ -50,7 +53,16 @@ pub(crate) async fn begin(base: DeltaSnapshot, request: &ChangeRequest) -> Resul
         ChangeKind::Update(columns) => (None, Some(NewRows::begin(&base, columns, feed.is_some()).await?)),
     };
     let changed = ChangedRows::new(&base).await?;
-    Ok(Box::new(DeltaChange { base, request: request.clone(), means, changed, old_rows, new_rows, feed }))
+    Ok(Box::new(DeltaChange {
+        base,
+        request: request.clone(),
+        means,
+        changed,
+        old_rows,
+        new_rows,
+        feed,
+        failed: false,
+    }))
 }
 
 /// An UPDATE or DELETE of a Delta table.
@@ -64,21 +76,26 @@ struct DeltaChange {
     /// Of an UPDATE.
     new_rows: Option<NewRows>,
     feed: Option<Feed>,
+    /// A call has failed: rows may have been noted that were not changed.
+    failed: bool,
 }
 
 #[async_trait]
 impl Change for DeltaChange {
     async fn write(&mut self, batch: RecordBatch) -> Result<Option<RecordBatch>> {
-        let (values, row_ids) = split(&batch)?;
-        let places = self.changed.take(&row_ids).await?;
-        let rows = match &self.request.kind {
-            ChangeKind::Delete => self.delete(&places).await?,
-            ChangeKind::Update(_) => self.update(values, places).await?,
-        };
+        self.check_sound()?;
+        // Until it has succeeded: a caller that stops waiting leaves it half done, too.
+        self.failed = true;
+        let rows = self.take(&batch).await?;
+        self.failed = false;
         Ok(if self.request.returning { rows } else { None })
     }
 
     async fn commit(self: Box<Self>) -> Result<CommitOutcome> {
+        if let Err(failed) = self.check_sound() {
+            self.abort().await;
+            return Err(failed);
+        }
         // A task of its own: a caller that goes away must not leave a commit half decided.
         let committing = tokio::spawn(self.into_version());
         committing.await.map_err(|e| Error::internal("the commit did not come to an end", e))?
@@ -95,6 +112,22 @@ impl Change for DeltaChange {
 }
 
 impl DeltaChange {
+    fn check_sound(&self) -> Result<()> {
+        match self.failed {
+            false => Ok(()),
+            true => Err(already_failed()),
+        }
+    }
+
+    async fn take(&mut self, batch: &RecordBatch) -> Result<Option<RecordBatch>> {
+        let (values, row_ids) = split(batch)?;
+        let places = self.changed.take(&row_ids).await?;
+        match &self.request.kind {
+            ChangeKind::Delete => self.delete(&places).await,
+            ChangeKind::Update(_) => self.update(values, places).await,
+        }
+    }
+
     async fn delete(&mut self, places: &[RowPlace]) -> Result<Option<RecordBatch>> {
         let Some(old_rows) = &mut self.old_rows else { return Ok(None) };
         let rows = old_rows.fetch(places).await?;
@@ -157,3 +190,6 @@ fn split(batch: &RecordBatch) -> Result<(RecordBatch, ArrayRef)> {
         values.remove_column(last),
     ))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,39 +1,375 @@
 //! New rows of an UPDATE: what is set, and of the other columns what was there.
+//!
+//! A statement that wants its rows back is answered batch by batch. Otherwise batches are gathered into chunks, so that
+//! the rows of many are fetched at once, and while one chunk is fetched the next is gathered and the last is encoded.
+//!
+//! # Memory
+//!
+//! Two chunks of values, each [`Limits::chunk_rows`] or [`Limits::chunk_bytes`] and one batch, what is fetched for one of
+//! them, at most [`Limits::fetched_bytes`] or one row, and what [`RowFetcher`] and [`Stage`] hold. A batch that is to be
+//! answered is fetched whole, however wide its rows are: the caller wants them all.
 
-use arrow::array::RecordBatch;
+use std::{collections::BTreeSet, sync::Arc};
 
-use super::feed::Feed;
+use arrow::{
+    array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, make_comparator, new_null_array},
+    compute::{SortOptions, nullif},
+    datatypes::{Field, FieldRef, Schema, SchemaRef},
+    error::ArrowError,
+};
+use tokio::task::JoinSet;
+
+use super::feed::{ChangeType, Feed};
 use crate::{
-    delta::{scan::RowPlace, snapshot::DeltaSnapshot, write::Stage},
+    delta::{
+        rules::Rules,
+        scan::{RowFetcher, RowPlace},
+        snapshot::DeltaSnapshot,
+        write::{Stage, already_failed},
+    },
     engine::{Error, Result},
 };
 
+/// The bounds of one statement.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// Rows fetched at once. The more, the fewer pages are decoded for two chunks; the fewer, the sooner encoding begins.
+    /// As many as the encoder takes at once.
+    chunk_rows: usize,
+    /// Bytes of the values of a chunk, for wide ones.
+    chunk_bytes: usize,
+    /// Bytes of the rows fetched for a chunk; of wider ones it is fetched in pieces.
+    fetched_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { chunk_rows: 64 * 1024, chunk_bytes: 16 << 20, fetched_bytes: 64 << 20 }
+    }
+}
+
 /// The new rows of one statement. Dropping it removes what it has staged, in the background.
-pub(crate) struct NewRows {}
+pub(crate) struct NewRows {
+    columns: Columns,
+    rules: Rules,
+    stage: Stage,
+    limits: Limits,
+    /// `None` if nothing of the old rows is wanted, or while a chunk is fetched.
+    fetcher: Option<RowFetcher>,
+    fetches: bool,
+    gathered: Chunk,
+    /// At most one chunk being fetched; ended when dropped.
+    fetching: JoinSet<Fetched>,
+}
+
+/// Values of the columns that are set, and for which rows.
+#[derive(Default)]
+struct Chunk {
+    values: Vec<RecordBatch>,
+    places: Vec<RowPlace>,
+    bytes: usize,
+}
+
+/// A chunk, and what was fetched of its first rows.
+struct Fetched {
+    chunk: Chunk,
+    fetcher: RowFetcher,
+    old_rows: Result<RecordBatch>,
+}
 
 impl NewRows {
     /// `columns` are set; with `feed` the old rows are wanted whole.
-    pub(crate) async fn begin(_base: &DeltaSnapshot, _columns: &[usize], _feed: bool) -> Result<Self> {
-        Err(Error::Unsupported("UPDATE".to_owned()))
+    pub(crate) async fn begin(base: &DeltaSnapshot, columns: &[usize], feed: bool) -> Result<Self> {
+        Self::begin_within(base, columns, feed, Limits::default()).await
+    }
+
+    async fn begin_within(base: &DeltaSnapshot, columns: &[usize], feed: bool, limits: Limits) -> Result<Self> {
+        let definition = base.definition();
+        let rules = definition.rules(base.table().store().name())?;
+        let columns = Columns::new(&definition.schema().logical, columns, &rules, feed)?;
+        let fetcher = match &columns.fetched[..] {
+            [] => None,
+            fetched => Some(RowFetcher::new(base.source().await?, fetched.to_vec())?),
+        };
+        let stage = Stage::begin(base.table().stage_target(definition))?;
+        let (gathered, fetching) = (Chunk::default(), JoinSet::new());
+        Ok(Self { columns, rules, stage, limits, fetches: fetcher.is_some(), fetcher, gathered, fetching })
     }
 
     /// Takes the values of the columns that are set, for the rows at `places`. With `returning` it answers with the new
     /// rows, of all columns, in that order.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if the columns are not those that are set, or a new row breaks a rule of the table. Without
+    /// `returning` a later call may tell of it. After an error it takes nothing more.
     pub(crate) async fn write(
         &mut self,
-        _values: RecordBatch,
-        _places: Vec<RowPlace>,
-        _returning: bool,
-        _feed: Option<&mut Feed>,
+        values: RecordBatch,
+        places: Vec<RowPlace>,
+        returning: bool,
+        feed: Option<&mut Feed>,
     ) -> Result<Option<RecordBatch>> {
-        Err(Error::Unsupported("UPDATE".to_owned()))
+        if self.stage.has_failed() {
+            return Err(already_failed());
+        }
+        let taken = self.take(values, places, returning, feed).await;
+        self.or_stop(taken)
     }
 
     /// All rows are staged now; the stage takes more.
-    pub(crate) async fn finish(self, _feed: Option<&mut Feed>) -> Result<Stage> {
-        Err(Error::Unsupported("UPDATE".to_owned()))
+    pub(crate) async fn finish(mut self, mut feed: Option<&mut Feed>) -> Result<Stage> {
+        if self.stage.has_failed() {
+            return Err(already_failed());
+        }
+        self.settle(feed.as_deref_mut()).await?;
+        self.fetch_gathered();
+        self.settle(feed).await?;
+        Ok(self.stage)
     }
 
     /// Gives up and waits until everything staged has been removed.
-    pub(crate) async fn abort(self) {}
+    pub(crate) async fn abort(self) {
+        drop(self.fetching);
+        self.stage.abort().await;
+    }
+
+    /// After an error everything staged is removed.
+    fn or_stop<T>(&mut self, outcome: Result<T>) -> Result<T> {
+        if outcome.is_err() {
+            self.gathered = Chunk::default();
+            self.stage.stop();
+        }
+        outcome
+    }
+
+    async fn take(
+        &mut self,
+        values: RecordBatch,
+        places: Vec<RowPlace>,
+        returning: bool,
+        feed: Option<&mut Feed>,
+    ) -> Result<Option<RecordBatch>> {
+        let values = self.columns.set_of(&values)?;
+        if values.num_rows() != places.len() {
+            let counts = format!("{} rows of values for {} places", values.num_rows(), places.len());
+            return Err(Error::internal("an UPDATE's values and rows differ", counts));
+        }
+        if returning || !self.fetches {
+            let old_rows = match &mut self.fetcher {
+                Some(fetcher) => Some(fetcher.fetch(&places).await?),
+                None => None,
+            };
+            return self.stage_rows(&values, old_rows.as_ref(), feed).await.map(Some);
+        }
+        self.gathered.bytes += bytes_of(&values);
+        self.gathered.values.push(values);
+        self.gathered.places.extend(places);
+        if self.gathered.places.len() >= self.limits.chunk_rows || self.gathered.bytes >= self.limits.chunk_bytes {
+            self.settle(feed).await?;
+            self.fetch_gathered();
+        }
+        Ok(None)
+    }
+
+    /// Begins to fetch for what is gathered. Nothing may be being fetched.
+    fn fetch_gathered(&mut self) {
+        if self.gathered.places.is_empty() {
+            return;
+        }
+        if let Some(mut fetcher) = self.fetcher.take() {
+            let (chunk, bytes_max) = (std::mem::take(&mut self.gathered), self.limits.fetched_bytes);
+            self.fetching.spawn(async move {
+                let old_rows = fetcher.fetch_first(&chunk.places, bytes_max).await;
+                Fetched { chunk, fetcher, old_rows }
+            });
+        }
+    }
+
+    /// Waits for what is being fetched, and stages it in the order it came.
+    async fn settle(&mut self, mut feed: Option<&mut Feed>) -> Result<()> {
+        let Some(fetched) = self.fetching.join_next().await else { return Ok(()) };
+        let Fetched { chunk, mut fetcher, old_rows } =
+            fetched.map_err(|source| Error::internal("fetching rows broke down", source))?;
+        let mut old_rows = old_rows?;
+        let mut left = &chunk.places[old_rows.num_rows()..];
+        let mut used = 0;
+        for values in &chunk.values {
+            let mut done = 0;
+            while done < values.num_rows() {
+                if used == old_rows.num_rows() {
+                    old_rows = fetcher.fetch_first(left, self.limits.fetched_bytes).await?;
+                    (left, used) = (&left[old_rows.num_rows()..], 0);
+                }
+                let count = (values.num_rows() - done).min(old_rows.num_rows() - used);
+                let old = old_rows.slice(used, count);
+                self.stage_rows(&values.slice(done, count), Some(&old), feed.as_deref_mut()).await?;
+                (done, used) = (done + count, used + count);
+            }
+        }
+        self.fetcher = Some(fetcher);
+        Ok(())
+    }
+
+    /// Stages new rows and answers with them; the feed has them as they were and as they are.
+    async fn stage_rows(
+        &mut self,
+        values: &RecordBatch,
+        old_rows: Option<&RecordBatch>,
+        feed: Option<&mut Feed>,
+    ) -> Result<RecordBatch> {
+        let rows = self.columns.new_rows(values, old_rows)?;
+        self.stage.check(&rows)?;
+        let rows = self.rules.apply(&rows)?;
+        self.stage.write(&rows).await?;
+        if let (Some(feed), Some(old_rows)) = (feed, old_rows) {
+            feed.write(old_rows, ChangeType::UpdatePreimage).await?;
+            feed.write(&rows, ChangeType::UpdatePostimage).await?;
+        }
+        Ok(rows)
+    }
 }
+
+/// Where each column of a new row comes from.
+struct Columns {
+    table: SchemaRef,
+    /// By column of the table.
+    sources: Vec<Source>,
+    /// Indexes of the columns that are set, in the order of SET.
+    set: Vec<usize>,
+    /// Indexes of the columns that are fetched.
+    fetched: Vec<usize>,
+    /// Of the values that came last: those of one stream share their schema.
+    last_came: Option<Came>,
+    /// The schema of values in the order of SET that were used last, and of the new rows with them.
+    last_used: Option<(SchemaRef, SchemaRef)>,
+}
+
+/// How values come.
+struct Came {
+    schema: SchemaRef,
+    /// Where each column of SET is.
+    places: Vec<usize>,
+    in_order: SchemaRef,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// The value that is set, by its place in SET.
+    Set(usize),
+    /// The old value, by its place in what is fetched.
+    Fetched(usize),
+    /// NULL, which the table's rules make a value of.
+    Generated,
+    /// The value that is set, by its place in SET, unless it is the old one, by its place in what is fetched. Then it is
+    /// as if it were not set: DuckDB sets columns to themselves when it wants rows back.
+    SetGenerated(usize, usize),
+}
+
+impl Columns {
+    fn new(table: &SchemaRef, set: &[usize], rules: &Rules, old_rows_whole: bool) -> Result<Self> {
+        let count = table.fields().len();
+        if let Some(none) = set.iter().find(|index| **index >= count) {
+            return Err(Error::InvalidArgument(format!("there is no column {none}; the table has {count}")));
+        }
+        let generated: BTreeSet<usize> = rules.generated().collect();
+        let is_wanted = |index: &usize| set.contains(index) == generated.contains(index);
+        let fetched: Vec<usize> = (0..count).filter(|index| old_rows_whole || is_wanted(index)).collect();
+        let source = |index: usize| {
+            let in_set = set.iter().position(|set| *set == index);
+            match (in_set, fetched.binary_search(&index), generated.contains(&index)) {
+                (Some(set), Ok(fetched), true) => Source::SetGenerated(set, fetched),
+                (Some(set), ..) => Source::Set(set),
+                (None, Ok(fetched), false) => Source::Fetched(fetched),
+                (None, ..) => Source::Generated,
+            }
+        };
+        let sources = (0..count).map(source).collect();
+        Ok(Self { table: table.clone(), sources, set: set.to_vec(), fetched, last_came: None, last_used: None })
+    }
+
+    /// The values in the order of SET, whatever order they came in.
+    fn set_of(&mut self, values: &RecordBatch) -> Result<RecordBatch> {
+        let broken = |source| Error::internal("an UPDATE's values cannot be told apart", source);
+        let schema = values.schema_ref();
+        let came = match self.last_came.take().filter(|last| Arc::ptr_eq(&last.schema, schema)) {
+            Some(last) => last,
+            None => {
+                let places = self.places_in(schema)?;
+                let in_order = Arc::new(schema.project(&places).map_err(broken)?);
+                Came { schema: Arc::clone(schema), places, in_order }
+            }
+        };
+        let columns = came.places.iter().map(|place| Arc::clone(values.column(*place))).collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(values.num_rows()));
+        let in_order = RecordBatch::try_new_with_options(Arc::clone(&came.in_order), columns, &options);
+        self.last_came = Some(came);
+        in_order.map_err(broken)
+    }
+
+    fn places_in(&self, schema: &Schema) -> Result<Vec<usize>> {
+        let name = |index: usize| self.table.field(index).name();
+        let is_set = |field: &&FieldRef| self.set.iter().any(|index| name(*index) == field.name());
+        if let Some(extra) = schema.fields().iter().find(|field| !is_set(field)) {
+            return Err(Error::InvalidArgument(format!("column \"{}\" is not among those that are set", extra.name())));
+        }
+        let place = |index: &usize| {
+            let missing = |_| Error::InvalidArgument(format!("column \"{}\" is missing", name(*index)));
+            schema.index_of(name(*index)).map_err(missing)
+        };
+        self.set.iter().map(place).collect()
+    }
+
+    /// `values` are in the order of SET.
+    fn new_rows(&mut self, values: &RecordBatch, old_rows: Option<&RecordBatch>) -> Result<RecordBatch> {
+        let broken = |source| Error::internal("the columns of new rows cannot be put together", source);
+        let column = |(source, field): (&Source, &FieldRef)| match (source, old_rows) {
+            (Source::Set(place), _) => Ok(Arc::clone(values.column(*place))),
+            (Source::Fetched(place), Some(old_rows)) => Ok(Arc::clone(old_rows.column(*place))),
+            (Source::SetGenerated(set, fetched), Some(old_rows)) => {
+                unless_same(values.column(*set), old_rows.column(*fetched)).map_err(broken)
+            }
+            (Source::Fetched(_) | Source::SetGenerated(..), None) => {
+                Err(Error::internal("new rows lack a column", field.name().as_str()))
+            }
+            (Source::Generated, _) => Ok(new_null_array(field.data_type(), values.num_rows())),
+        };
+        let columns = self.sources.iter().zip(self.table.fields()).map(column).collect::<Result<Vec<ArrayRef>>>()?;
+        let options = RecordBatchOptions::new().with_row_count(Some(values.num_rows()));
+        RecordBatch::try_new_with_options(self.new_schema(values.schema_ref()), columns, &options).map_err(broken)
+    }
+
+    /// Everything may be NULL: whether it must not be is for the rules to say. Types are checked when rows are staged.
+    fn new_schema(&mut self, values: &SchemaRef) -> SchemaRef {
+        if let Some((last, new)) = &self.last_used
+            && Arc::ptr_eq(last, values)
+        {
+            return Arc::clone(new);
+        }
+        let field = |(source, field): (&Source, &FieldRef)| match source {
+            Source::Set(place) | Source::SetGenerated(place, _) => {
+                Arc::new(values.field(*place).clone().with_nullable(true))
+            }
+            Source::Fetched(_) | Source::Generated => Arc::new(Field::clone(field).with_nullable(true)),
+        };
+        let fields: Vec<_> = self.sources.iter().zip(self.table.fields()).map(field).collect();
+        let new = Arc::new(Schema::new(fields));
+        self.last_used = Some((Arc::clone(values), Arc::clone(&new)));
+        new
+    }
+}
+
+/// The values, with NULL for those that are as they were.
+fn unless_same(values: &ArrayRef, old: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    let compare = make_comparator(values, old, SortOptions::default())?;
+    let same: BooleanArray = (0..values.len()).map(|row| Some(compare(row, row).is_eq())).collect();
+    nullif(values, &same)
+}
+
+/// The bytes of a batch's rows, not those of the buffers they are slices of.
+fn bytes_of(batch: &RecordBatch) -> usize {
+    let columns = batch.columns().iter().map(|column| column.to_data().get_slice_memory_size());
+    columns.map(|bytes| bytes.unwrap_or(0)).sum()
+}
+
+#[cfg(test)]
+mod tests;

@@ -96,7 +96,7 @@ async fn a_table_dropped_and_made_again_conflicts() {
     let spec = spec(&[("x", DataType::Int64)]);
     let make = async || {
         let table = lake.table("t");
-        crate::delta::create::create(table.store(), table.log(), &spec).await.unwrap();
+        crate::delta::create::create(table.store(), table.log(), &spec, true).await.unwrap();
     };
     make().await;
     let base = newest(&lake.table("t")).await.unwrap();
@@ -167,7 +167,7 @@ async fn appends_to_an_object_store_race_the_same_way() {
         Arc::new(DeltaTable::new(store, Arc::new(Background::default())))
     };
     let first = open();
-    crate::delta::create::create(first.store(), first.log(), &spec(&[("x", DataType::Int64)])).await.unwrap();
+    crate::delta::create::create(first.store(), first.log(), &spec(&[("x", DataType::Int64)]), true).await.unwrap();
     let writers = (0..8).map(|writer| {
         let table = open();
         tokio::spawn(async move {

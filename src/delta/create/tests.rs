@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::*;
 use crate::{
     delta::{
-        DeltaFormat,
+        DeltaFormat, DeltaOptions,
         fixtures::{Lake, spec},
         schema::map_type,
     },
@@ -146,4 +146,32 @@ async fn a_directory_with_other_files_can_become_a_table() {
     std::fs::write(lake.path("t/_delta_log/.00000000000000000000.json.x.tmp"), "{").unwrap();
     let snapshot = create_in(&lake, &spec(&[("a", DataType::Int64)])).await.unwrap();
     assert_eq!(snapshot.row_count().await.unwrap(), Some(0));
+}
+
+#[tokio::test]
+async fn tables_without_deletion_vectors_ask_no_more_than_they_use() {
+    let format = DeltaFormat::new(DeltaOptions { new_table_deletion_vectors: false, ..DeltaOptions::default() });
+    let ntz = DataType::Timestamp(TimeUnit::Microsecond, None);
+    let cases = [
+        (spec(&[("x", DataType::Int64)]), json!({ "minReaderVersion": 1, "minWriterVersion": 2 })),
+        (
+            spec(&[("x", ntz)]),
+            json!({ "minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": ["timestampNtz"],
+                    "writerFeatures": ["timestampNtz"] }),
+        ),
+        (
+            TableSpec { checks: vec!["x > 0".to_owned()], ..spec(&[("x", DataType::Int64)]) },
+            json!({ "minReaderVersion": 1, "minWriterVersion": 7, "writerFeatures": ["checkConstraints"] }),
+        ),
+    ];
+    for (spec, protocol) in cases {
+        let lake = Lake::new();
+        let made = format.create(&lake.location("t"), &spec).await.unwrap();
+        let actions = actions(&lake);
+        let found = actions.iter().find_map(|action| action.get("protocol")).unwrap();
+        assert_eq!(*found, protocol);
+        let metadata = actions.iter().find_map(|action| action.get("metaData")).unwrap();
+        assert!(metadata["configuration"].get("delta.enableDeletionVectors").is_none());
+        made.append().await.unwrap();
+    }
 }

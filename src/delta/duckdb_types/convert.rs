@@ -4,11 +4,11 @@ use std::{borrow::Cow, sync::Arc};
 
 use arrow::{
     array::{
-        Array, ArrayRef, AsArray, BooleanBufferBuilder, FixedSizeListArray, ListArray, MapArray, StructArray,
-        UInt32Array,
+        Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, FixedSizeListArray, ListArray, MapArray,
+        StructArray, UInt32Array,
     },
     buffer::{NullBuffer, OffsetBuffer, ScalarBuffer},
-    compute::take,
+    compute::{filter, take},
     datatypes::{DataType, Field, FieldRef, Fields},
     error::ArrowError,
 };
@@ -209,10 +209,15 @@ impl Direction {
         if i32::try_from(array.len().saturating_mul(length)).is_err() {
             return Err(Cause::TooLong.into());
         }
-        let offsets = OffsetBuffer::from_repeated_length(length, array.len());
         let reachable = valid.map(|valid| valid.expand(length));
         let values = Self::Store.convert(array.values(), element, reachable.as_ref());
-        let values = values.map_err(|failure| failure.below(element.name()))?;
+        let mut values = values.map_err(|failure| failure.below(element.name()))?;
+        let mut offsets = OffsetBuffer::from_repeated_length(length, array.len());
+        if let (Some(valid), Some(reachable)) = (valid, reachable) {
+            // Lists that do not count are empty: their places may be NULL where an element may not be.
+            offsets = OffsetBuffer::from_lengths(valid.iter().map(|valid| if valid { length } else { 0 }));
+            values = filter(&values, &BooleanArray::new(reachable.into_inner(), None))?;
+        }
         let element = Self::Store.child(element, &values);
         Ok(Arc::new(ListArray::try_new(element, offsets, values, array.nulls().cloned())?))
     }

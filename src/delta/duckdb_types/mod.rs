@@ -21,7 +21,7 @@ mod text;
 mod values;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use self::{
     bound::{Side, stored_bound},

@@ -1,8 +1,11 @@
 use serde_json::{Value, json};
 
 use crate::{
-    delta::fixtures::{definition, features, field, field_with, metadata, protocol},
-    engine::{Error, Result},
+    delta::{
+        change::Means,
+        fixtures::{definition, features, field, field_with, metadata, protocol},
+    },
+    engine::{ChangeKind, Error, Result},
 };
 
 /// What reading (`Err`), or else appending, says of a table.
@@ -147,4 +150,71 @@ fn data_in_another_format_is_refused() {
     let mut orc = metadata(&plain(), &json!({}));
     orc["metaData"]["format"]["provider"] = json!("orc");
     refused(definition(&protocol(1, 2), &orc).map(drop), "orc");
+}
+
+/// What DELETE and UPDATE say of a table, each by vectors and by rewriting files.
+fn changed(protocol: &Value, configuration: &Value) -> Vec<Result<()>> {
+    let definition = definition(protocol, &metadata(&plain(), configuration)).unwrap();
+    let kinds = [ChangeKind::Delete, ChangeKind::Update(vec![0])];
+    let check = |kind: &ChangeKind, means| definition.check_change("t", kind, means);
+    kinds.iter().flat_map(|kind| [Means::Vectors, Means::Rewrite].map(|means| check(kind, means))).collect()
+}
+
+#[test]
+fn rows_of_append_only_tables_are_not_changed() {
+    for outcome in changed(&protocol(1, 2), &json!({ "delta.appendOnly": "true" })) {
+        let text = "table 't' is append-only (delta.appendOnly), so that its rows cannot be changed";
+        assert!(matches!(&outcome, Err(Error::FailedPrecondition(said)) if said == text), "{outcome:?}");
+    }
+}
+
+#[test]
+fn rows_with_ids_are_deleted_where_they_lie_and_not_written_again() {
+    let features = features(&["deletionVectors"], &["deletionVectors", "rowTracking", "domainMetadata"]);
+    let outcomes = changed(&features, &json!({ "delta.enableRowTracking": "true" }));
+    let mut outcomes = outcomes.into_iter();
+    outcomes.next().unwrap().unwrap();
+    let why = "keeps the ids of its rows (delta.enableRowTracking), which writing its files again would not";
+    refused(outcomes.next().unwrap(), why);
+    for outcome in outcomes {
+        refused(outcome, "keeps the ids of its rows (delta.enableRowTracking), which an UPDATE would not");
+    }
+    // Ids that nobody counts on.
+    changed(&features, &json!({})).into_iter().for_each(|outcome| outcome.unwrap());
+}
+
+#[test]
+fn features_that_ask_nothing_of_changed_rows() {
+    for feature in ["changeDataFeed", "clustering", "domainMetadata", "inCommitTimestamp", "collations"] {
+        let used = json!({ "delta.enableChangeDataFeed": "true", "delta.enableInCommitTimestamps": "true" });
+        changed(&features(&[], &[feature]), &used).into_iter().for_each(|outcome| outcome.unwrap());
+    }
+}
+
+#[test]
+fn changes_are_refused_by_the_features_that_refuse_appends() {
+    let iceberg = |version: &str| json!({ format!("delta.enableIcebergCompat{version}"): "true" });
+    for (feature, configuration) in [
+        ("icebergCompatV1", iceberg("V1")),
+        ("icebergCompatV2", iceberg("V2")),
+        ("icebergCompatV3", iceberg("V3")),
+        ("materializePartitionColumns", json!({})),
+        ("tomorrow", json!({})),
+    ] {
+        for outcome in changed(&features(&[], &[feature]), &configuration) {
+            refused(outcome, feature);
+        }
+    }
+    for outcome in changed(&protocol(1, 8), &json!({})) {
+        refused(outcome, "writer version 8");
+    }
+}
+
+#[test]
+fn identity_columns_stand_in_the_way_of_new_rows_alone() {
+    let fields = with("delta.identity.start", &json!(1));
+    let definition = definition(&protocol(1, 6), &metadata(&fields, &json!({}))).unwrap();
+    definition.check_change("t", &ChangeKind::Delete, Means::Vectors).unwrap();
+    definition.check_change("t", &ChangeKind::Delete, Means::Rewrite).unwrap();
+    refused(definition.check_change("t", &ChangeKind::Update(vec![0]), Means::Vectors), "delta.identity.start");
 }

@@ -1,3 +1,5 @@
+use std::num::NonZeroUsize;
+
 use arrow::datatypes::DataType;
 use deltalake_core::{
     kernel::Snapshot as ReferenceSnapshot,
@@ -8,7 +10,10 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    delta::fixtures::{Lake, add, features, field, files, metadata, protocol, remove, spec},
+    delta::{
+        DeletionVectors,
+        fixtures::{Lake, add, features, field, files, metadata, protocol, remove, spec},
+    },
     engine::Error,
 };
 
@@ -126,4 +131,27 @@ async fn tables_made_here_are_read_by_delta_rs() {
 async fn keeps_the_engines_contract() {
     let lake = Lake::new();
     crate::engine::contract::check(&DeltaFormat::default(), &lake.location("t")).await;
+}
+
+#[tokio::test]
+async fn vectors_are_written_where_table_and_server_want_them() {
+    let lake = Lake::new();
+    let vectors = features(&["deletionVectors"], &["deletionVectors"]);
+    let enabled =
+        |value: &str| metadata(&json!([field("x", json!("long"))]), &json!({ "delta.enableDeletionVectors": value }));
+    lake.write("wanted", 0, &[vectors.clone(), enabled("true")]);
+    lake.write("supported", 0, &[vectors, enabled("false")]);
+    // Without the feature the property means nothing.
+    lake.write("unknown", 0, &[protocol(1, 2), enabled("true")]);
+    for (deletion_vectors, table, written) in [
+        (DeletionVectors::AsTable, "wanted", true),
+        (DeletionVectors::AsTable, "supported", false),
+        (DeletionVectors::AsTable, "unknown", false),
+        (DeletionVectors::Never, "wanted", false),
+    ] {
+        let format = DeltaFormat::new(DeltaOptions { deletion_vectors, ..DeltaOptions::default() });
+        let opened = format.open(&lake.location(table)).unwrap();
+        let version = opened.newest().await.unwrap();
+        assert_eq!(opened.writes_deletion_vectors(version.definition()), written, "{table} {deletion_vectors:?}");
+    }
 }

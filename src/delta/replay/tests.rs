@@ -230,11 +230,11 @@ async fn thousands_of_commits_are_read_and_then_followed_one_by_one() {
     }
     let table = lake.table("t");
     let opened = newest(&table).await.unwrap();
-    assert_eq!(opened.files().await.unwrap().files().len() as u64, COMMITS / 2);
+    assert_eq!(opened.files().await.unwrap().len() as u64, COMMITS / 2);
     lake.write("t", COMMITS + 1, &[add("one more", 1)]);
     let before = Arc::clone(opened.files().await.unwrap());
     let followed = newest(&table).await.unwrap();
-    assert_eq!(followed.files().await.unwrap().files().len() as u64, COMMITS / 2 + 1);
+    assert_eq!(followed.files().await.unwrap().len() as u64, COMMITS / 2 + 1);
     // Advanced, not loaded again: the files are the same objects.
-    assert!(Arc::ptr_eq(&before.files()[0], &followed.files().await.unwrap().files()[0]));
+    assert!(Arc::ptr_eq(&before[0], &followed.files().await.unwrap()[0]));
 }

@@ -81,6 +81,11 @@ impl Rules {
         Self { table: table.to_owned(), columns: columns.clone(), texts: None }
     }
 
+    /// The generated columns, which [`Self::apply`] fills where they are NULL.
+    pub(crate) fn generated(&self) -> impl Iterator<Item = usize> {
+        self.texts.iter().flat_map(|texts| texts.generated.iter().map(Generated::index))
+    }
+
     /// The rows as they are to be written: generated columns that are NULL get their values. `rows` has the table's
     /// columns, in order, by name and type; what its schema says of nulls is not believed.
     ///

@@ -1,18 +1,25 @@
 //! What every unit of a scan shares, and how it gets at files.
 
-use std::{io, ops::Range, sync::Arc};
+use std::{
+    any::Any,
+    io,
+    ops::Range,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use arrow::{
     array::ArrayRef,
     datatypes::{Schema, SchemaRef},
 };
 use bytes::Bytes;
+use delta_kernel::actions::deletion_vector::DeletionVectorDescriptor;
 use object_store::path::Path;
 use parquet::{errors::ParquetError, file::reader::ChunkReader};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use super::{ScanSource, input::Input, width::fixed_bytes};
+use super::{LeftOut, ScanSource, deletion::locate, input::Input, width::fixed_bytes};
 use crate::{
     delta::{
         duckdb_types::{is_stored_as_is, load, stored_predicate},
@@ -46,6 +53,8 @@ pub(super) struct ScanContext {
     pub(super) source: ScanSource,
     /// Its predicate is about stored values.
     pub(super) request: ScanRequest,
+    /// Rows that are passed over.
+    pub(super) left_out: LeftOut,
     /// The columns of the answer.
     pub(super) schema: SchemaRef,
     /// Which of its columns are not what is stored.
@@ -75,7 +84,13 @@ impl ScanContext {
         let loads = fields.iter().map(|field| !is_stored_as_is(field)).collect();
         let schema = Arc::new(Schema::new(fields));
         let fixed_bytes = fixed_bytes(schema.fields());
-        Ok(Self { source, request, schema, loads, fixed_bytes, runtime, cancelled: CancellationToken::new() })
+        let (left_out, cancelled) = (LeftOut::new(), CancellationToken::new());
+        Ok(Self { source, request, left_out, schema, loads, fixed_bytes, runtime, cancelled })
+    }
+
+    /// The scan without some rows.
+    pub(super) fn without(self, left_out: LeftOut) -> Self {
+        Self { left_out, ..self }
     }
 
     /// A column of the answer, made of what is stored of it.
@@ -95,16 +110,32 @@ impl ScanContext {
         }
     }
 
+    /// Runs a decoder, which may panic on a corrupt file. `file` is the file's ordinal.
+    pub(super) fn guarded<T>(&self, file: u32, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+            let path = &self.source.files[file as usize].path;
+            Err(Error::internal(format!("file {path} cannot be decoded"), message(panic.as_ref())))
+        })
+    }
+
     /// The bytes of a data file.
     pub(super) fn input(&self, file: &DataFile) -> Result<Input> {
         self.open(&file.path, file.size_bytes)
     }
 
     /// A range of another file of the table.
-    pub(super) fn read_range(&self, path: &Path, range: Range<u64>) -> Result<Bytes> {
+    fn read_range(&self, path: &Path, range: Range<u64>) -> Result<Bytes> {
         let length = usize::try_from(range.end - range.start)
             .map_err(|source| Error::internal(format!("a range of {path} is too long"), source))?;
         self.open(path, range.end)?.get_bytes(range.start, length).map_err(|source| unreadable(path, source))
+    }
+
+    /// The bytes of a deletion vector, framed as in its file; `None` if the log holds them.
+    pub(super) fn read_vector(&self, vector: &DeletionVectorDescriptor) -> Result<Option<Bytes>> {
+        match locate(vector, &self.source.table_root)? {
+            Some(place) => self.read_range(&place.path, place.range).map(Some),
+            None => Ok(None),
+        }
     }
 
     fn open(&self, path: &Path, size_bytes: u64) -> Result<Input> {
@@ -116,4 +147,9 @@ impl ScanContext {
             }
         }
     }
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("the decoder panicked").to_owned()
 }

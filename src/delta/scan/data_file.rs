@@ -105,6 +105,17 @@ impl ParquetFile {
         })
     }
 
+    /// The same file for another reader, which may read at the same time.
+    pub(super) fn separate(&self) -> Self {
+        Self {
+            input: self.input.separate(),
+            fields: self.fields.clone(),
+            columns: self.columns.clone(),
+            positions: self.positions.clone(),
+            mapping: self.mapping,
+        }
+    }
+
     /// The footer.
     pub(super) fn footer(&self) -> &ParquetMetaData {
         self.columns.metadata()

@@ -1,4 +1,4 @@
-//! Deletion vectors as masks of the rows that live.
+//! Deletion vectors as sets of the rows that are deleted, and as masks of those that live.
 //!
 //! The kernel decodes them (Delta protocol, "Deletion Vector Format"); it is handed the bytes, and only those of
 //! the vector that is asked for: many may share a file.
@@ -8,13 +8,14 @@ use std::{
     sync::Arc,
 };
 
-use arrow::buffer::BooleanBuffer;
+use arrow::{array::BooleanBufferBuilder, buffer::BooleanBuffer};
 use bytes::Bytes;
 use delta_kernel::{
     DeltaResult, Error as KernelError, FileMeta, FileSlice, StorageHandler,
     actions::deletion_vector::DeletionVectorDescriptor,
 };
 use object_store::path::Path;
+use roaring::RoaringTreemap;
 use url::Url;
 
 use crate::engine::{Error, Result};
@@ -51,14 +52,39 @@ pub(super) fn locate(vector: &DeletionVectorDescriptor, table_root: &Url) -> Res
     Ok(Some(VectorFile { path, range: start..start + size + FRAME_BYTES }))
 }
 
-/// A mask of the `rows` rows of a data file, set where the row is not deleted. `framed` are the bytes of the
-/// vector's [`VectorFile`], absent if it has none.
+/// A mask of the `rows` rows of a data file, set where the row is not deleted; `framed` as for [`deleted_rows`].
 pub(super) fn live_rows(
     vector: &DeletionVectorDescriptor,
     framed: Option<Bytes>,
     table_root: &Url,
     rows: usize,
 ) -> Result<BooleanBuffer> {
+    let deleted = deleted_rows(vector, framed, table_root, rows as u64)?;
+    without(None, &deleted, rows).ok_or_else(beyond_the_end)
+}
+
+/// The mask `live` of `rows` rows, all of them if it is absent, without those at `positions`; `None` if one of these is
+/// beyond the end.
+pub(super) fn without(live: Option<&BooleanBuffer>, positions: &RoaringTreemap, rows: usize) -> Option<BooleanBuffer> {
+    let mut left = BooleanBufferBuilder::new(rows);
+    match live {
+        Some(live) => left.append_buffer(live),
+        None => left.append_n(rows, true),
+    }
+    for position in positions {
+        left.set_bit(usize::try_from(position).ok().filter(|position| *position < rows)?, false);
+    }
+    Some(left.finish())
+}
+
+/// The deleted rows of a data file that has `rows` rows. `framed` are the bytes of the vector's [`VectorFile`], absent if
+/// it has none.
+pub(super) fn deleted_rows(
+    vector: &DeletionVectorDescriptor,
+    framed: Option<Bytes>,
+    table_root: &Url,
+    rows: u64,
+) -> Result<RoaringTreemap> {
     if framed.is_none() && vector.path_or_inline_dv.len() < INLINE_CHARS_MIN {
         return Err(corrupt("an inline deletion vector is too short"));
     }
@@ -73,15 +99,19 @@ pub(super) fn live_rows(
     if u64::try_from(vector.cardinality).ok() != Some(deleted.len()) {
         return Err(corrupt("a deletion vector does not hold as many rows as the log says"));
     }
-    if deleted.max().is_some_and(|last| last >= rows as u64) {
-        return Err(corrupt("a deletion vector deletes rows that its file does not have"));
+    if deleted.max().is_some_and(|last| last >= rows) {
+        return Err(beyond_the_end());
     }
-    let mut live = arrow::array::BooleanBufferBuilder::new(rows);
-    live.append_n(rows, true);
-    for row in deleted {
-        live.set_bit(usize::try_from(row).expect("below the number of rows"), false);
-    }
-    Ok(live.finish())
+    Ok(deleted)
+}
+
+/// The vector of the file at `path` is wrong.
+pub(super) fn inapplicable(path: &Path, source: Error) -> Error {
+    Error::internal(format!("the deletion vector of file {path} cannot be applied"), source)
+}
+
+fn beyond_the_end() -> Error {
+    corrupt("a deletion vector deletes rows that its file does not have")
 }
 
 fn corrupt(what: &str) -> Error {

@@ -61,6 +61,11 @@ impl<'a> FileBounds<'a> {
         }
     }
 
+    /// What is known of a column, which may be nothing.
+    pub(super) fn column_or_unknown(&self, path: &ColumnPath) -> ColumnBounds {
+        self.column(path).unwrap_or_default()
+    }
+
     /// Whether the log says that the file has no row left.
     pub(super) fn is_empty(&self) -> bool {
         live_rows(self.file, self.stats.rows) == Some(0)
@@ -263,6 +268,7 @@ mod tests {
             partition_values: BTreeMap::new(),
             stats_json: Some(stats.into()),
             deletion_vector: vector,
+            ..DataFile::default()
         }
     }
 

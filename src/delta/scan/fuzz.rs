@@ -25,6 +25,7 @@ use super::{
 use crate::{
     delta::{
         file::DataFile,
+        index::FileIndex,
         schema::{ColumnMapping, TableSchema},
     },
     engine::{CompareOp, Predicate, ReadUnit, Scalar, ScanRequest},
@@ -55,6 +56,7 @@ fn file(size_bytes: usize) -> DataFile {
         partition_values: BTreeMap::new(),
         stats_json: None,
         deletion_vector: None,
+        ..DataFile::default()
     }
 }
 
@@ -76,7 +78,7 @@ fn data_file(bytes: &[u8]) -> Outcome {
         table_root: root(),
         local_root: None,
         version: 0,
-        files: Arc::new(vec![Arc::new(file(bytes.len()))]),
+        files: Arc::new(index(file(bytes.len()))),
         schema: Arc::new(schema_of(rows(0).schema().as_ref().clone())),
     };
     let whole = ScanRequest { projection: vec![0, 1, 2, 3, 4], row_id: true, predicate: Predicate::Unknown };
@@ -101,6 +103,10 @@ fn read(source: &ScanSource, request: ScanRequest, runtime: &Handle) -> Outcome 
         }
     }
     Outcome::from(rows.min(64))
+}
+
+fn index(file: DataFile) -> FileIndex {
+    FileIndex::try_new([file]).expect("one is no duplicate")
 }
 
 fn words(text: &str) -> String {
@@ -218,7 +224,8 @@ fn statistics(bytes: &[u8]) -> Outcome {
     }
     let file = DataFile { stats_json: Some(String::from_utf8_lossy(bytes).into()), ..file(1 << 30) };
     SCHEMA.with(|schema| {
-        let bounds = FileBounds::new(&file, schema);
+        let schema = Arc::new(schema.clone());
+        let bounds = FileBounds::new(&file, &schema);
         let paths = schema.logical.fields().iter().map(|field| match field.data_type() {
             DataType::Struct(fields) => vec![field.name().clone(), fields[0].name().clone()],
             _ => vec![field.name().clone()],
@@ -229,12 +236,11 @@ fn statistics(bytes: &[u8]) -> Outcome {
             let compare = |value| Predicate::Compare { column: path.clone(), op: CompareOp::LessOrEqual, value };
             let parts = values.map(|value| {
                 let request = ScanRequest { projection: vec![0], row_id: false, predicate: compare(value) };
-                let files = [Arc::new(file.clone())];
-                plan(&files, schema, &request, std::num::NonZeroUsize::MIN).parts.len()
+                plan(&index(file.clone()), &schema, &request, std::num::NonZeroUsize::MIN).parts.len()
             });
             (known.min.is_some(), known.max.is_some(), parts)
         });
-        Outcome::from(known.collect::<Vec<_>>()).and(Outcome::from(row_count(&[Arc::new(file.clone())]).is_some()))
+        Outcome::from(known.collect::<Vec<_>>()).and(Outcome::from(row_count(&index(file.clone())).is_some()))
     })
 }
 

@@ -76,6 +76,21 @@ impl Input {
         Self::Remote(Arc::new(RemoteFile { store, path, size_bytes, runtime, cancelled, fetched }))
     }
 
+    /// The same file for another reader: what one fetches ahead the other does not forget.
+    pub(super) fn separate(&self) -> Self {
+        match self {
+            Self::Local(_) => self.clone(),
+            Self::Remote(remote) => Self::Remote(Arc::new(RemoteFile {
+                store: Arc::clone(&remote.store),
+                path: remote.path.clone(),
+                size_bytes: remote.size_bytes,
+                runtime: remote.runtime.clone(),
+                cancelled: remote.cancelled.clone(),
+                fetched: Mutex::default(),
+            })),
+        }
+    }
+
     /// Says that the footer will be read next.
     pub(super) fn fetch_footer(&self) -> Result<()> {
         let size_bytes = self.len();

@@ -1,11 +1,6 @@
 //! A part of a scan: its units one after the other, their batches at a good size, and how far it has come.
 
-use std::{
-    any::Any,
-    collections::VecDeque,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-};
+use std::{collections::VecDeque, sync::Arc};
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
 
@@ -76,7 +71,7 @@ impl PartReader {
             return self.begin();
         };
         let rows_before = reader.rows_done();
-        let step = self.guarded(unit, || reader.step())?;
+        let step = self.scan.guarded(unit.file, || reader.step())?;
         self.looked_at += reader.rows_done() - rows_before;
         match step {
             Step::Rows(batch) => {
@@ -95,7 +90,7 @@ impl PartReader {
     fn begin(&mut self) -> Result<bool> {
         let Some(unit) = self.units.pop_front() else { return Ok(false) };
         let mut last_file = self.last_file.take();
-        let opened = self.guarded(unit, || open(&self.scan, unit, &mut last_file))?;
+        let opened = self.scan.guarded(unit.file, || open(&self.scan, unit, &mut last_file))?;
         self.last_file = last_file;
         match opened {
             Opened::Counted(rows) => {
@@ -133,14 +128,6 @@ impl PartReader {
         self.progress = now.clamp(self.progress, 1.0);
         self.progress
     }
-
-    /// Runs a decoder, which may panic on a corrupt file.
-    fn guarded<T>(&self, unit: ReadUnit, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-            let path = &self.scan.source.files[unit.file as usize].path;
-            Err(Error::internal(format!("file {path} cannot be decoded"), message(panic.as_ref())))
-        })
-    }
 }
 
 fn bytes_of(scan: &ScanContext, unit: ReadUnit) -> f64 {
@@ -149,9 +136,4 @@ fn bytes_of(scan: &ScanContext, unit: ReadUnit) -> f64 {
 
 fn joining(source: arrow::error::ArrowError) -> Error {
     Error::internal("batches cannot be joined", source)
-}
-
-fn message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("the decoder panicked").to_owned()
 }

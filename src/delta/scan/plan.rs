@@ -3,12 +3,12 @@
 use std::{num::NonZeroUsize, sync::Arc};
 
 use super::{
-    file_bounds::FileBounds,
+    file_bounds::{FileBounds, rows_by_log},
     prune::may_match,
     simplify::{Known, NEVER, coarse, simplify},
 };
 use crate::{
-    delta::{duckdb_types::stored_predicate, file::DataFile, schema::TableSchema},
+    delta::{duckdb_types::stored_predicate, file::DataFile, index::FileIndex, schema::TableSchema},
     engine::{Predicate, ReadPart, ReadPlan, ReadUnit, ScanRequest},
 };
 
@@ -23,10 +23,10 @@ const FILE_COST_BYTES: u64 = 256 * 1024;
 const SLICES_PER_PART: u64 = 4;
 
 /// Leaves out the files that hold no wanted row and splits the rest into at most `parts_max` parts of nearly equal
-/// cost. Ordinals are indexes into `files`.
+/// cost. Units name files by their ordinals.
 pub(crate) fn plan(
-    files: &[Arc<DataFile>],
-    schema: &TableSchema,
+    files: &FileIndex,
+    schema: &Arc<TableSchema>,
     request: &ScanRequest,
     parts_max: NonZeroUsize,
 ) -> ReadPlan {
@@ -35,19 +35,37 @@ pub(crate) fn plan(
     if predicate == NEVER {
         return ReadPlan::default();
     }
-    let coarse = coarse(&predicate);
-    let wanted = |file: &DataFile| {
-        let bounds = FileBounds::new(file, schema);
-        !bounds.is_empty() && may_match(&coarse, &bounds)
-    };
-    let wanted: Vec<Piece> = (0_u32..)
-        .zip(files)
-        .filter(|(_, file)| wanted(file))
-        .map(|(file, data)| Piece { file, cost: data.size_bytes.saturating_add(FILE_COST_BYTES) })
-        .collect();
+    let wanted = wanted(files, schema, &coarse(&predicate));
     let counts_rows = request.projection.is_empty() && !request.row_id && predicate == Predicate::Unknown;
     let parts = if counts_rows { 1 } else { parts_worthwhile(&wanted, parts_max) };
     share_out(&wanted, parts)
+}
+
+/// The files that may hold a wanted row.
+fn wanted(files: &FileIndex, schema: &Arc<TableSchema>, predicate: &Predicate) -> Vec<Piece> {
+    let mut wanted = Vec::new();
+    for (start, block) in files.blocks() {
+        let candidates = block.digest().may_match(block.files(), schema, predicate);
+        for (at, (file, _)) in block.files().iter().zip(candidates).enumerate().filter(|(_, (_, candidate))| *candidate)
+        {
+            if may_hold(file, schema, predicate)
+                && let Ok(ordinal) = u32::try_from(start + at)
+            {
+                wanted.push(Piece { file: ordinal, cost: file.size_bytes.saturating_add(FILE_COST_BYTES) });
+            }
+        }
+    }
+    wanted
+}
+
+fn may_hold(file: &DataFile, schema: &TableSchema, predicate: &Predicate) -> bool {
+    match predicate {
+        Predicate::Unknown => rows_by_log(file) != Some(0),
+        _ => {
+            let bounds = FileBounds::new(file, schema);
+            !bounds.is_empty() && may_match(predicate, &bounds)
+        }
+    }
 }
 
 /// A file to be read.
@@ -124,27 +142,28 @@ mod tests {
 
     const MIB: u64 = 1024 * 1024;
 
-    fn files(sizes_mib: &[u64]) -> Vec<Arc<DataFile>> {
+    fn files(sizes_mib: &[u64]) -> FileIndex {
         let file = |(at, size): (usize, &u64)| DataFile {
-            path: Path::from(format!("{at}")),
+            path: Path::from(format!("{at:05}")),
             log_path: None,
             size_bytes: size * MIB,
             partition_values: BTreeMap::new(),
             stats_json: Some(format!(r#"{{"numRecords":9,"minValues":{{"a":{at}}},"maxValues":{{"a":{at}}}}}"#).into()),
             deletion_vector: None,
+            ..DataFile::default()
         };
-        sizes_mib.iter().enumerate().map(file).map(Arc::new).collect()
+        FileIndex::try_new(sizes_mib.iter().enumerate().map(file)).unwrap()
     }
 
-    fn planned(files: &[Arc<DataFile>], projection: Vec<usize>, predicate: Predicate, parts: usize) -> Vec<ReadPart> {
+    fn planned(files: &FileIndex, projection: Vec<usize>, predicate: Predicate, parts: usize) -> Vec<ReadPart> {
         let logical = Arc::new(Schema::new(vec![Field::new("a", DataType::Int64, true)]));
         let (stored, physical) = (Arc::clone(&logical), Arc::clone(&logical));
         let schema = TableSchema { logical, stored, physical, partition_columns: vec![], mapping: ColumnMapping::None };
         let request = ScanRequest { projection, row_id: false, predicate };
-        plan(files, &schema, &request, NonZeroUsize::new(parts).unwrap()).parts
+        plan(files, &Arc::new(schema), &request, NonZeroUsize::new(parts).unwrap()).parts
     }
 
-    fn bytes(files: &[Arc<DataFile>], part: &ReadPart) -> u64 {
+    fn bytes(files: &FileIndex, part: &ReadPart) -> u64 {
         part.units.iter().map(|unit| files[unit.file as usize].size_bytes / u64::from(unit.slices)).sum()
     }
 
@@ -204,7 +223,7 @@ mod tests {
         assert_eq!(units(from(2)), [2, 3]);
         assert!(planned(&files, vec![0], from(4), 4).is_empty());
         assert!(planned(&files, vec![], Predicate::Or(vec![]), 4).is_empty());
-        assert!(planned(&[], vec![0], Predicate::Unknown, 4).is_empty());
+        assert!(planned(&FileIndex::default(), vec![0], Predicate::Unknown, 4).is_empty());
         let list = |negated| Predicate::In {
             column: vec!["a".to_owned()],
             values: (2..200).map(Scalar::Integer).collect(),

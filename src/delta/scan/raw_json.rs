@@ -28,6 +28,36 @@ pub(super) fn field<'a>(object: &'a str, name: &str) -> Option<&'a str> {
     fields(object, [name])[0]
 }
 
+/// A JSON object with `replacements` (names and values' texts) in front, and its other fields as they were written.
+/// A text that is no object has none.
+pub(crate) fn replaced_fields(object: &str, replacements: &[(&str, String)]) -> String {
+    let mut written: Vec<String> =
+        replacements.iter().map(|(name, value)| format!("{}:{value}", quoted(name))).collect();
+    if let Some(fields) = all_fields(object) {
+        let others = fields.into_iter().filter(|(key, _)| replacements.iter().all(|(name, _)| name != key));
+        written.extend(others.map(|(key, value)| format!("{}:{value}", quoted(&key))));
+    }
+    format!("{{{}}}", written.join(","))
+}
+
+fn quoted(name: &str) -> String {
+    serde_json::Value::from(name).to_string()
+}
+
+/// `None` if the text is no object to its end.
+fn all_fields(object: &str) -> Option<Vec<(Cow<'_, str>, &str)>> {
+    let mut rest = object.trim_ascii().strip_prefix('{')?.strip_suffix('}')?;
+    let mut fields = Vec::new();
+    while let Some((key, value, after)) = next_field(rest) {
+        fields.push((key, value));
+        match after.strip_prefix(',') {
+            Some(more) => rest = more,
+            None => return after.is_empty().then_some(fields),
+        }
+    }
+    (fields.is_empty() && rest.trim_ascii().is_empty()).then_some(fields)
+}
+
 /// Key and value's text of the field at the head, and what follows them; `None` if there is none.
 fn next_field(text: &str) -> Option<(Cow<'_, str>, &str, &str)> {
     let (key, after) = key(text.trim_ascii_start())?;
@@ -65,6 +95,20 @@ mod tests {
             [Some("1.10"), Some(r#"{"x":[1,{"y":"}"}]}"#), Some(r#""q\"\\""#), Some("null"), Some("-0"), None];
         assert_eq!(found, expected);
         assert_eq!(field("{ }", "a"), None);
+    }
+
+    #[test]
+    fn replaced_fields_leave_the_others_as_they_were_written() {
+        let replacements = [("n", "5".to_owned()), ("t", "false".to_owned())];
+        for (object, replaced) in [
+            (r#"{"n":1,"min":{"a":1.10},"t" : true,"x\"y":"}"} "#, r#"{"n":5,"t":false,"min":{"a":1.10},"x\"y":"}"}"#),
+            ("{ }", r#"{"n":5,"t":false}"#),
+            ("", r#"{"n":5,"t":false}"#),
+            (r#"{"a":1,}"#, r#"{"n":5,"t":false}"#),
+            (r#"{"a":1 "b":2}"#, r#"{"n":5,"t":false}"#),
+        ] {
+            assert_eq!(replaced_fields(object, &replacements), replaced, "{object}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures::{StreamExt, stream};
 use tokio::{runtime::Handle, task::JoinHandle};
 
-use super::{ScanSource, context::ScanContext, part::PartReader};
+use super::{LeftOut, ScanSource, context::ScanContext, part::PartReader};
 use crate::engine::{Error, ReadBatch, ReadPart, ReadStream, Result, ScanRequest};
 
 /// Reads a part of a plan; nothing is done before the first batch is asked for.
@@ -17,9 +17,22 @@ use crate::engine::{Error, ReadBatch, ReadPart, ReadStream, Result, ScanRequest}
 /// `InvalidArgument` if the part or the request names what this version does not have; on the stream, `Internal`
 /// with the file's name if one cannot be read.
 pub(crate) fn read(source: ScanSource, request: &ScanRequest, part: &ReadPart) -> Result<ReadStream> {
+    read_without(source, request, part, LeftOut::new())
+}
+
+/// As [`read`], without some rows.
+///
+/// # Errors
+/// On the stream, `Internal` also if a row that is left out is beyond its file's end.
+pub(crate) fn read_without(
+    source: ScanSource,
+    request: &ScanRequest,
+    part: &ReadPart,
+    left_out: LeftOut,
+) -> Result<ReadStream> {
     check(&source, part)?;
     let runtime = Handle::try_current().map_err(|source| Error::internal("a scan needs a runtime", source))?;
-    let scan = Arc::new(ScanContext::new(source, request.clone(), runtime.clone())?);
+    let scan = Arc::new(ScanContext::new(source, request.clone(), runtime.clone())?.without(left_out));
     let cancel_on_drop = scan.cancelled.clone().drop_guard();
     let reader = Box::new(PartReader::new(scan, &part.units));
     let state = (State::Idle(reader), runtime, cancel_on_drop);

@@ -27,6 +27,8 @@ pub(super) struct Group {
     pub(super) selection: Option<RowSelection>,
     /// How many those are, at least one.
     pub(super) rows: usize,
+    /// How many rows may be decoded for one of them, those between them counted.
+    pub(super) spread: usize,
 }
 
 /// The row groups of a slice of a file in which a row may be wanted. `live` is a mask of the file's rows.
@@ -85,7 +87,7 @@ fn group_of(
     let live = live.filter(|live| live.count_set_bits() < rows).map(RowSelection::from_boolean_buffer);
     let selection = [slice, pages, live].into_iter().flatten().reduce(|a, b| a.intersection(&b));
     let rows = selection.as_ref().map_or(rows, RowSelection::row_count);
-    (rows > 0).then_some(Group { index, selection, rows })
+    (rows > 0).then_some(Group { index, selection, rows, spread: 1 })
 }
 
 /// The [`Bounds`] of one row group.

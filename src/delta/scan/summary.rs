@@ -15,7 +15,7 @@ use arrow::{
 use super::{
     file_bounds::FileBounds,
     order::compare,
-    prune::{Bounds, ColumnBounds, Nulls},
+    prune::{ColumnBounds, Nulls},
 };
 use crate::{
     delta::{
@@ -72,9 +72,17 @@ impl ColumnSummary {
             }
             let bounds = FileBounds::new(file, schema);
             if !bounds.is_empty() {
-                self.add_bounds(bounds.column(&path).unwrap_or_default());
+                self.add_bounds(bounds.column_or_unknown(&path));
             }
         }
+    }
+
+    /// The column over the files of both.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.min.merge(&other.min, Ordering::is_lt);
+        self.max.merge(&other.max, Ordering::is_gt);
+        self.has_null |= other.has_null;
+        self.has_not_null |= other.has_not_null;
     }
 
     fn add_bounds(&mut self, mut bounds: ColumnBounds) {
@@ -126,6 +134,16 @@ impl Bound {
         match self {
             Self::Known(value) => Some(value),
             Self::Nothing | Self::Unknown => None,
+        }
+    }
+
+    fn merge(&mut self, other: &Self, beyond: fn(Ordering) -> bool) {
+        match (&*self, other) {
+            (Self::Unknown, _) | (_, Self::Nothing) => {}
+            (Self::Known(so_far), Self::Known(value)) if compare(value, so_far).is_some_and(|order| !beyond(order)) => {
+            }
+            (_, Self::Known(value)) => self.widen(Some(value.clone()), beyond),
+            (_, Self::Unknown) => *self = Self::Unknown,
         }
     }
 

@@ -50,7 +50,9 @@ pub(super) fn open(scan: &Arc<ScanContext>, unit: ReadUnit, last: &mut Option<Op
         return Ok(Opened::Counted(0));
     }
     let rows_alone = scan.request.projection.is_empty() && !scan.request.row_id;
+    let left_out = scan.left_out.contains_key(&unit.file);
     if rows_alone
+        && !left_out
         && predicate == Predicate::Unknown
         && unit.slices == 1
         && let Some(rows) = rows_by_log(file)
@@ -58,7 +60,7 @@ pub(super) fn open(scan: &Arc<ScanContext>, unit: ReadUnit, last: &mut Option<Op
         return Ok(Opened::Counted(rows));
     }
     let page_index = match predicate {
-        Predicate::Unknown if unit.slices == 1 && file.deletion_vector.is_none() => PageIndex::Nothing,
+        Predicate::Unknown if unit.slices == 1 && file.deletion_vector.is_none() && !left_out => PageIndex::Nothing,
         Predicate::Unknown => PageIndex::Offsets,
         _ => PageIndex::Bounds,
     };
@@ -75,7 +77,7 @@ fn open_file(scan: &Arc<ScanContext>, ordinal: u32, page_index: PageIndex) -> Re
     let file = &scan.source.files[ordinal as usize];
     let parquet = ParquetFile::open(scan.input(file)?, page_index, scan.source.schema.mapping)
         .map_err(|source| unreadable(&file.path, source))?;
-    let live = live_rows(scan, file, &parquet)?;
+    let live = live_rows(scan, ordinal, &parquet)?;
     Ok(OpenFile { ordinal, page_index, parquet: Arc::new(parquet), live })
 }
 
@@ -95,16 +97,25 @@ fn look_into(
     if rows_alone && predicate == Predicate::Unknown {
         return Ok(Opened::Counted(groups.iter().map(|group| group.rows as u64).sum()));
     }
-    let mismatch = |Mismatch { column, file: found, table }| {
-        Error::internal(format!("file {} has column {column} as {found}", file.path), format!("the table has {table}"))
-    };
-    let columns = FileColumns::of_predicate(&predicate, schema, &parquet).map_err(mismatch)?;
+    let columns =
+        FileColumns::of_predicate(&predicate, schema, &parquet).map_err(|mismatch| mismatched(file, mismatch))?;
     let filter = (predicate != Predicate::Unknown).then_some(Filter { predicate, columns });
-    let in_file = scan.request.projection.iter().copied().filter(|index| !schema.partition_columns.contains(index));
-    let projected = FileColumns::whole(in_file, schema, &parquet).map_err(mismatch)?;
+    let projected = projected(scan, file, &parquet)?;
     let output = output(scan, file)?;
     let reader = UnitReader::new(Arc::clone(scan), unit, parquet, projected, output, filter, groups);
     Ok(Opened::Reader(Box::new(reader)))
+}
+
+/// The columns of the answer that are in the file.
+pub(super) fn projected(scan: &ScanContext, file: &DataFile, parquet: &ParquetFile) -> Result<Arc<FileColumns>> {
+    let schema = &scan.source.schema;
+    let in_file = scan.request.projection.iter().copied().filter(|index| !schema.partition_columns.contains(index));
+    let projected = FileColumns::whole(in_file, schema, parquet);
+    projected.map(Arc::new).map_err(|mismatch| mismatched(file, mismatch))
+}
+
+fn mismatched(file: &DataFile, Mismatch { column, file: found, table }: Mismatch) -> Error {
+    Error::internal(format!("file {} has column {column} as {found}", file.path), format!("the table has {table}"))
 }
 
 fn known(file: &ParquetFile, schema: &TableSchema, path: &ColumnPath) -> Known {
@@ -115,7 +126,8 @@ fn known(file: &ParquetFile, schema: &TableSchema, path: &ColumnPath) -> Known {
     }
 }
 
-fn output(scan: &ScanContext, file: &DataFile) -> Result<Vec<Output>> {
+/// How each column of the answer is had.
+pub(super) fn output(scan: &ScanContext, file: &DataFile) -> Result<Vec<Output>> {
     let schema = &scan.source.schema;
     let column = |index: &usize| {
         if !schema.partition_columns.contains(index) {
@@ -128,14 +140,22 @@ fn output(scan: &ScanContext, file: &DataFile) -> Result<Vec<Output>> {
     scan.request.projection.iter().map(column).collect()
 }
 
-fn live_rows(scan: &ScanContext, file: &DataFile, parquet: &ParquetFile) -> Result<Option<BooleanBuffer>> {
-    let Some(vector) = &file.deletion_vector else { return Ok(None) };
-    let framed = match deletion::locate(vector, &scan.source.table_root)? {
-        Some(place) => Some(scan.read_range(&place.path, place.range)?),
-        None => None,
-    };
+/// The rows that are neither deleted nor left out.
+fn live_rows(scan: &ScanContext, ordinal: u32, parquet: &ParquetFile) -> Result<Option<BooleanBuffer>> {
+    let file = &scan.source.files[ordinal as usize];
     let rows = usize::try_from(parquet.footer().file_metadata().num_rows()).unwrap_or(0);
-    deletion::live_rows(vector, framed, &scan.source.table_root, rows).map(Some).map_err(|source| {
-        Error::internal(format!("the deletion vector of file {} cannot be applied", file.path), source)
-    })
+    let live = not_deleted(scan, file, rows)?;
+    let Some(left_out) = scan.left_out.get(&ordinal) else { return Ok(live) };
+    let left = deletion::without(live.as_ref(), left_out, rows);
+    let beyond = || format!("it has {rows}, and one of them is beyond its end");
+    let refused = || Error::internal(format!("rows of file {} cannot be left out", file.path), beyond());
+    left.map(Some).ok_or_else(refused)
+}
+
+fn not_deleted(scan: &ScanContext, file: &DataFile, rows: usize) -> Result<Option<BooleanBuffer>> {
+    let Some(vector) = &file.deletion_vector else { return Ok(None) };
+    let framed = scan.read_vector(vector)?;
+    deletion::live_rows(vector, framed, &scan.source.table_root, rows)
+        .map(Some)
+        .map_err(|source| deletion::inapplicable(&file.path, source))
 }

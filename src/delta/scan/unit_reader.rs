@@ -34,13 +34,17 @@ use super::{
 };
 use crate::engine::{Error, Predicate, ReadUnit, Result, RowId};
 
+/// Rows that lie apart by more than this on average are decoded without those between them (the Parquet reader's
+/// `RowSelectionPolicy::Auto`).
+const DECODED_SPREAD_MAX: usize = 32;
+
 /// Reads a unit.
 #[derive(Debug)]
 pub(super) struct UnitReader {
     scan: Arc<ScanContext>,
     unit: ReadUnit,
     file: Arc<ParquetFile>,
-    projected: FileColumns,
+    projected: Arc<FileColumns>,
     output: Vec<Output>,
     filter: Option<Filter>,
     groups: VecDeque<Group>,
@@ -89,7 +93,7 @@ impl UnitReader {
         scan: Arc<ScanContext>,
         unit: ReadUnit,
         file: Arc<ParquetFile>,
-        projected: FileColumns,
+        projected: Arc<FileColumns>,
         output: Vec<Output>,
         filter: Option<Filter>,
         groups: Vec<Group>,
@@ -195,11 +199,17 @@ impl UnitReader {
         let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.input.clone(), metadata.clone())
             .with_row_groups(vec![group.index])
             .with_projection(mask)
-            .with_batch_size(batch_rows(footer.row_group(group.index), leaves, self.scan.fixed_bytes));
+            .with_batch_size(self.batch_rows(leaves, group));
         if let Some(selection) = &group.selection {
             builder = builder.with_row_selection(selection.clone());
         }
         builder.build()
+    }
+
+    /// How many wanted rows make a batch: buffers are made for so many, and rows between them may be decoded too.
+    fn batch_rows(&self, leaves: &[usize], group: &Group) -> usize {
+        let decoded = batch_rows(self.file.footer().row_group(group.index), leaves, self.scan.fixed_bytes);
+        decoded.div_ceil(group.spread.clamp(1, DECODED_SPREAD_MAX)).min(group.rows)
     }
 
     /// Where the pages of the leaves lie that hold the group's rows.

@@ -207,8 +207,7 @@ impl<'a> Encoder<'a> {
             }
         }
         let PartitionKey { values, directory } = &self.keys[number];
-        let name = format!("part-{:05}-{}-c000.snappy.parquet", self.files, Uuid::new_v4());
-        let path = if directory.is_empty() { name } else { format!("{directory}/{name}") };
+        let path = self.layout.naming.path(directory, self.files, Uuid::new_v4());
         let sink = self.staging.create(&path).map_err(|e| writing_failed(&path, e))?;
         self.files += 1;
         FileWriter::begin(Arc::clone(&self.layout), path, values.clone(), sink, self.lone).map_err(encoding_failed)

@@ -1,4 +1,4 @@
-//! What every data file of an append looks like: its columns, Parquet schema and writer settings.
+//! What every data file of an append looks like: its columns, Parquet schema, writer settings and name.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use parquet::{
     schema::types::TypePtr,
 };
 
-use super::{StatsColumns, stats::StatsPlan};
+use super::{FileNaming, StatsColumns, stats::StatsPlan};
 use crate::{
     delta::schema::TableSchema,
     engine::{Error, Result},
@@ -37,10 +37,11 @@ pub(super) struct FileLayout {
     pub(super) parquet: TypePtr,
     pub(super) properties: WriterPropertiesPtr,
     pub(super) stats: StatsPlan,
+    pub(super) naming: FileNaming,
 }
 
 impl FileLayout {
-    pub(super) fn new(table: &TableSchema, stats_columns: &StatsColumns) -> Result<Self> {
+    pub(super) fn new(table: &TableSchema, stats_columns: &StatsColumns, naming: FileNaming) -> Result<Self> {
         let fields = table.physical.fields();
         let data_columns: Vec<_> = (0..fields.len()).filter(|i| !table.partition_columns.contains(i)).collect();
         if data_columns.is_empty() {
@@ -55,7 +56,7 @@ impl FileLayout {
         let converter = ArrowSchemaConverter::new().with_coerce_types(true).schema_root("schema");
         let parquet = converter.convert(&schema).map_err(|e| Error::internal("could not make a Parquet schema", e))?;
         let stats = StatsPlan::new(schema.fields(), stats_columns);
-        Ok(Self { data_columns, schema, parquet: parquet.root_schema_ptr(), properties, stats })
+        Ok(Self { data_columns, schema, parquet: parquet.root_schema_ptr(), properties, stats, naming })
     }
 }
 

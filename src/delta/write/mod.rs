@@ -32,6 +32,7 @@ mod limits;
 mod partition;
 mod row_group;
 mod rows;
+mod single;
 mod sink;
 mod stage;
 mod staging;
@@ -46,8 +47,11 @@ use limits::Limits;
 use crate::engine::{Append, Result};
 
 pub(crate) use few::{FewRows, Written, write_together};
-pub(crate) use stage::{Stage, Staged, settle};
-pub(crate) use target::{AppendTarget, CommitAdds, CommitShared, Committer, OutcomeUnknown, StageTarget, StatsColumns};
+pub(crate) use single::stage_file;
+pub(crate) use stage::{Stage, Staged, already_failed, is_outcome_unknown, settle};
+pub(crate) use target::{
+    AppendTarget, CommitAdds, CommitShared, Committer, FileNaming, OutcomeUnknown, StageTarget, StatsColumns,
+};
 
 /// Begins an append: nothing is staged before the first rows come.
 ///

@@ -12,10 +12,7 @@ use std::{
 
 use arrow::record_batch::RecordBatch;
 use deltalake_core::kernel::Add;
-use tokio::{
-    runtime::Handle,
-    sync::{mpsc, oneshot},
-};
+use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Limits, OutcomeUnknown, StageTarget,
@@ -31,9 +28,6 @@ use crate::{
     delta::schema::TableSchema,
     engine::{CommitOutcome, Error, Result},
 };
-
-/// Parts that one file of an unpartitioned table uploads at once.
-const UPLOAD_PARTS_MAX: usize = 8;
 
 /// Data files of one statement under way. Dropping it removes what was staged, in the background.
 pub(crate) struct Stage {
@@ -87,19 +81,12 @@ impl Stage {
     }
 
     pub(super) fn begin_within(target: StageTarget, mut limits: Limits) -> Result<Self> {
-        let StageTarget { store, local_root, schema, stats_columns } = target;
-        let layout = Arc::new(FileLayout::new(&schema, &stats_columns)?);
-        let place = match local_root {
-            Some(root) => Place::Local(root),
-            None => {
-                let runtime =
-                    Handle::try_current().map_err(|e| Error::internal("an upload needs a tokio runtime", e))?;
-                // Of many partitions each has its own part to send.
-                let parts_max = if schema.partition_columns.is_empty() { UPLOAD_PARTS_MAX } else { 1 };
-                limits.open_files = limits.open_files.min(limits.open_uploads);
-                Place::Remote { store, runtime, parts_max }
-            }
-        };
+        let place = Place::of(&target)?;
+        let StageTarget { schema, stats_columns, naming, .. } = target;
+        let layout = Arc::new(FileLayout::new(&schema, &stats_columns, naming)?);
+        if let Place::Remote { .. } = place {
+            limits.open_files = limits.open_files.min(limits.open_uploads);
+        }
         Ok(Self {
             check: BatchCheck::new(&schema),
             limits,
@@ -116,7 +103,7 @@ impl Stage {
     }
 
     /// Whether a call has failed: then it takes nothing more.
-    pub(super) fn has_failed(&self) -> bool {
+    pub(crate) fn has_failed(&self) -> bool {
         matches!(self.encoder, EncoderState::Stopping(_) | EncoderState::Gone)
     }
 
@@ -129,7 +116,7 @@ impl Stage {
     ///
     /// # Errors
     /// `InvalidArgument` by the column that differs.
-    pub(super) fn check(&mut self, batch: &RecordBatch) -> Result<()> {
+    pub(crate) fn check(&mut self, batch: &RecordBatch) -> Result<()> {
         self.check.check(batch)
     }
 
@@ -215,7 +202,7 @@ impl Stage {
     }
 
     /// It has failed: everything staged is removed in the background.
-    pub(super) fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.gathered.clear();
         self.encoder = match std::mem::replace(&mut self.encoder, EncoderState::Gone) {
             EncoderState::Running(mut link) => link.outcome.take().map_or(EncoderState::Gone, EncoderState::Stopping),
@@ -260,13 +247,36 @@ impl Stage {
     }
 }
 
-fn already_failed() -> Error {
+/// The refusal of whatever comes after a failure.
+pub(crate) fn already_failed() -> Error {
     Error::FailedPrecondition("this statement has failed before and takes nothing more".to_owned())
 }
 
 impl Staged {
     fn nothing(place: Place) -> Self {
-        Self { adds: Vec::new(), rows: 0, staging: Staging::new(place) }
+        Self::of(Staging::new(place))
+    }
+
+    /// Files that hold no rows.
+    pub(super) fn of(staging: Staging) -> Self {
+        Self { adds: Vec::new(), rows: 0, staging }
+    }
+
+    /// The files may belong to a version from here on: dropping this removes nothing.
+    pub(crate) fn keep(&mut self) {
+        self.staging.keep();
+    }
+
+    /// They do not after all.
+    pub(crate) fn release(&mut self) {
+        self.staging.release();
+    }
+
+    /// The files are part of a version.
+    pub(crate) async fn landed(self) {
+        let mut staging = self.staging;
+        // One that does not run leaves a marker, which is settled later.
+        tokio::task::spawn_blocking(move || staging.landed()).await.ok();
     }
 
     /// Removes the files and waits until they are gone.
@@ -286,10 +296,14 @@ pub(crate) async fn settle(
     committing: impl Future<Output = Result<CommitOutcome>>,
 ) -> Result<CommitOutcome> {
     // From here on the files may belong to a version, also if the committer panics.
-    staged.iter_mut().for_each(|staged| staged.staging.keep());
+    staged.iter_mut().for_each(Staged::keep);
     let outcome = committing.await;
     match &outcome {
-        Ok(CommitOutcome::Committed(_)) => {}
+        Ok(CommitOutcome::Committed(_)) => {
+            for staged in staged {
+                staged.landed().await;
+            }
+        }
         Err(e) if is_outcome_unknown(e) => {
             tracing::warn!(error = %e, "data files were left in place: their commit may have succeeded or not");
         }
@@ -302,7 +316,8 @@ pub(crate) async fn settle(
     outcome
 }
 
-fn is_outcome_unknown(error: &Error) -> bool {
+/// Whether a commit that failed so may stand all the same.
+pub(crate) fn is_outcome_unknown(error: &Error) -> bool {
     matches!(error, Error::Internal { source, .. } if source.is::<OutcomeUnknown>())
 }
 

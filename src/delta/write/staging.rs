@@ -12,13 +12,19 @@ use futures::{StreamExt, stream};
 use object_store::{ObjectStore, ObjectStoreExt, path::Path};
 use tokio::runtime::Handle;
 
+use crate::delta::{durable, orphans::Marker};
+
 use super::{
+    StageTarget,
     sink::{Sink, Upload},
     sync::Syncer,
 };
+use crate::engine::{Error, Result};
 
 /// How often a directory is made again that another append, which made it first, has just removed.
 const DIRECTORY_ATTEMPTS_MAX: usize = 8;
+/// Parts that one file of an unpartitioned table uploads at once.
+const UPLOAD_PARTS_MAX: usize = 8;
 /// Objects removed at once.
 const DELETES_MAX: usize = 8;
 
@@ -36,6 +42,20 @@ pub(super) enum Place {
     },
 }
 
+impl Place {
+    /// # Errors
+    /// `Internal` if an object store's requests have no tokio runtime to run on.
+    pub(super) fn of(target: &StageTarget) -> Result<Self> {
+        if let Some(root) = &target.local_root {
+            return Ok(Self::Local(root.clone()));
+        }
+        let runtime = Handle::try_current().map_err(|e| Error::internal("an upload needs a tokio runtime", e))?;
+        // Of many partitions each has its own part to send.
+        let parts_max = if target.schema.partition_columns.is_empty() { UPLOAD_PARTS_MAX } else { 1 };
+        Ok(Self::Remote { store: Arc::clone(&target.store), runtime, parts_max })
+    }
+}
+
 /// Every file and directory an append has made. Dropping it removes them in the background, unless they are kept.
 /// Blocking but for being dropped.
 #[derive(Debug)]
@@ -46,12 +66,14 @@ pub(super) struct Staging {
     /// Made by this append, outer ones first.
     directories: Vec<PathBuf>,
     syncer: Option<Syncer>,
+    /// Notes what is made on a local disk, in case the process dies.
+    marker: Option<Marker>,
     kept: bool,
 }
 
 impl Staging {
     pub(super) fn new(place: Place) -> Self {
-        Self { place, files: Vec::new(), directories: Vec::new(), syncer: None, kept: false }
+        Self { place, files: Vec::new(), directories: Vec::new(), syncer: None, marker: None, kept: false }
     }
 
     /// Makes the file `path` (below the table's root, `/` between directories), and directories as needed.
@@ -68,13 +90,23 @@ impl Staging {
     }
 
     fn create_local(&mut self, root: &FsPath, path: &str) -> io::Result<File> {
+        if self.marker.is_none() && self.files.is_empty() {
+            self.marker = Marker::begin(root)?;
+        }
+        if let Some(marker) = &mut self.marker {
+            marker.note_file(path)?;
+        }
         let mut attempts = 0;
         loop {
             attempts += 1;
             self.create_directories(root, path)?;
             match File::create_new(root.join(path)) {
                 Err(e) if e.kind() == io::ErrorKind::NotFound && attempts < DIRECTORY_ATTEMPTS_MAX => {}
-                outcome => return outcome,
+                outcome => {
+                    #[cfg(test)]
+                    durable::trace::note(&root.join(path), durable::trace::Step::Made);
+                    return outcome;
+                }
             }
         }
     }
@@ -82,8 +114,18 @@ impl Staging {
     fn create_directories(&mut self, root: &FsPath, path: &str) -> io::Result<()> {
         for (end, _) in path.match_indices('/') {
             let directory = root.join(&path[..end]);
+            if directory.exists() {
+                continue;
+            }
+            if let Some(marker) = &mut self.marker {
+                marker.note_directory(&path[..end])?;
+            }
             match fs::create_dir(&directory) {
-                Ok(()) => self.directories.push(directory),
+                Ok(()) => {
+                    #[cfg(test)]
+                    durable::trace::note(&directory, durable::trace::Step::Made);
+                    self.directories.push(directory);
+                }
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
                 // An outer directory was removed in between: the caller begins again.
                 Err(e) if e.kind() == io::ErrorKind::NotFound && end != path.find('/').unwrap_or(end) => return Ok(()),
@@ -112,7 +154,7 @@ impl Staging {
             directories.insert("");
             directories.extend(path.match_indices('/').map(|(end, _)| &path[..end]));
         }
-        directories.into_iter().try_for_each(|directory| File::open(root.join(directory))?.sync_all())
+        directories.into_iter().try_for_each(|directory| durable::sync_directory(&root.join(directory)))
     }
 
     /// The files belong to a version, or may: dropping this removes nothing any more.
@@ -120,8 +162,21 @@ impl Staging {
         self.kept = true;
     }
 
-    /// Removes every file, and every directory this append made that is empty now. What cannot be removed is left
-    /// to VACUUM, with a warning.
+    /// The files belong to a version.
+    pub(super) fn landed(&mut self) {
+        self.kept = true;
+        if let Some(marker) = self.marker.take() {
+            marker.settle();
+        }
+    }
+
+    /// They do not after all: dropping this removes them again.
+    pub(super) fn release(&mut self) {
+        self.kept = false;
+    }
+
+    /// Removes every file, and every directory this append made that is empty now. What cannot be removed is left to
+    /// a later clean-up, with a warning.
     pub(super) fn remove(&mut self) {
         // No thread may still hold a file open.
         if let Some(syncer) = self.syncer.take() {
@@ -129,11 +184,17 @@ impl Staging {
         }
         match &self.place {
             Place::Local(root) => {
+                let mut all_gone = true;
                 for path in self.files.drain(..) {
-                    warn_unless_gone(&path, fs::remove_file(root.join(&path)));
+                    all_gone &= warn_unless_gone(&path, fs::remove_file(root.join(&path)));
                 }
                 // Not empty means that another append uses it.
                 self.directories.drain(..).rev().for_each(|directory| drop(fs::remove_dir(directory)));
+                match self.marker.take() {
+                    Some(marker) if all_gone => marker.settle(),
+                    Some(marker) => marker.leave(),
+                    None => {}
+                }
             }
             Place::Remote { store, runtime, .. } => {
                 let files = std::mem::take(&mut self.files);
@@ -149,18 +210,26 @@ impl Staging {
     }
 }
 
-fn warn_unless_gone(path: &str, removed: io::Result<()>) {
+fn warn_unless_gone(path: &str, removed: io::Result<()>) -> bool {
     match removed {
         Err(e) if e.kind() != io::ErrorKind::NotFound => {
             tracing::warn!(path, error = %e, "could not remove a data file that belongs to no version");
+            false
         }
-        _ => {}
+        _ => true,
     }
 }
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        if self.kept || (self.files.is_empty() && self.directories.is_empty()) {
+        if self.kept {
+            // Nobody said that the files are part of a version.
+            if let Some(marker) = self.marker.take() {
+                marker.leave();
+            }
+            return;
+        }
+        if self.files.is_empty() && self.directories.is_empty() && self.marker.is_none() {
             return;
         }
         // Not here: whoever drops it may be a task that must not block.

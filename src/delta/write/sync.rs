@@ -7,6 +7,8 @@ use std::{
     thread::{self, JoinHandle},
 };
 
+use crate::delta::durable;
+
 /// Files synced at once: a disk answers several requests together faster than one by one.
 const THREADS_MAX: usize = 4;
 /// Files that may wait, each an open descriptor.
@@ -56,7 +58,7 @@ impl Syncer {
     /// Waits until all files are durable.
     pub(super) fn finish(self) -> io::Result<()> {
         drop(self.files);
-        let mut outcome = self.only.map_or(Ok(()), |file| file.sync_all());
+        let mut outcome = self.only.map_or(Ok(()), |file| durable::sync(&file));
         for thread in self.threads {
             let synced = thread.join().unwrap_or_else(|_| Err(io::Error::other("a sync thread panicked")));
             outcome = outcome.and(synced);
@@ -71,7 +73,7 @@ fn sync_all(waiting: &Mutex<mpsc::Receiver<Arc<File>>>) -> io::Result<()> {
     loop {
         let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
         match next {
-            Ok(file) => outcome = outcome.and(file.sync_all()),
+            Ok(file) => outcome = outcome.and(durable::sync(&file)),
             Err(mpsc::RecvError) => return outcome,
         }
     }

@@ -5,6 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use async_trait::async_trait;
 use deltalake_core::kernel::Add;
 use object_store::ObjectStore;
+use uuid::Uuid;
 
 use super::Written;
 use crate::{
@@ -23,6 +24,32 @@ pub(crate) struct StageTarget {
     pub(crate) schema: Arc<TableSchema>,
     /// Which columns get statistics.
     pub(crate) stats_columns: StatsColumns,
+    /// What the files are called, and where they lie.
+    pub(crate) naming: FileNaming,
+}
+
+/// Where files lie and how their names begin, so that one sees what they are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileNaming {
+    /// Below the table's root, without a slash at its end; empty is the root. Those of partitions are in it.
+    pub(crate) directory: &'static str,
+    /// The first word of their names.
+    pub(crate) prefix: &'static str,
+}
+
+impl FileNaming {
+    /// Rows of the table.
+    pub(crate) const DATA: Self = Self { directory: "", prefix: "part" };
+    /// Changes of rows (PROTOCOL.md, "Change Data Files").
+    pub(crate) const CHANGES: Self = Self { directory: "_change_data", prefix: "cdc" };
+
+    /// The path of the `number`th file of a partition, below the table's root.
+    pub(super) fn path(self, partition: &str, number: usize, id: Uuid) -> String {
+        let directories = [self.directory, partition].into_iter().filter(|directory| !directory.is_empty());
+        let mut path: String = directories.flat_map(|directory| [directory, "/"]).collect();
+        path.push_str(&format!("{}-{number:05}-{id}-c000.snappy.parquet", self.prefix));
+        path
+    }
 }
 
 /// What an append is begun with.
@@ -81,6 +108,11 @@ pub(crate) struct StatsColumns {
     /// `delta.dataSkippingStatsColumns` by physical names, fields of structs after a dot; takes precedence. A struct's
     /// name stands for all its fields.
     pub(crate) named: Option<Vec<String>>,
+}
+
+impl StatsColumns {
+    /// No column has statistics; rows are counted nevertheless.
+    pub(crate) const NONE: Self = Self { indexed_columns_max: Some(0), named: None };
 }
 
 impl Default for StatsColumns {

@@ -8,10 +8,12 @@ use airport_tests::{
     sql::Session,
 };
 
-/// Name, type and values in ascending order, apart from NULL.
-type Column = (&'static str, &'static str, &'static [&'static str]);
+use crate::random::{Random, effort};
 
-const COLUMNS: [Column; 23] = [
+/// Name, type and values in ascending order, apart from NULL.
+pub(super) type Column = (&'static str, &'static str, &'static [&'static str]);
+
+pub(super) const COLUMNS: [Column; 23] = [
     ("b", "BOOLEAN", &["false", "true"]),
     ("i8", "TINYINT", &["-128", "-1", "0", "5", "127"]),
     ("i32", "INTEGER", &["-2147483648", "-7", "0", "1", "5", "2147483647"]),
@@ -49,15 +51,14 @@ const NEIGHBOURS: usize = 2;
 #[test]
 #[ignore = "needs a real client: set AIRPORT_EXTENSION and run ./check"]
 fn answer_as_duckdbs_own() {
-    let long = std::env::var_os("DELTAPORT_LONG").is_some_and(|value| value == "1");
-    let (tables, conditions) = if long { (20, 1000) } else { (2, 150) };
-    for seed in 1..=tables {
-        check(seed, conditions);
+    let effort = effort((2, 150), (20, 1000));
+    for seed in effort.seeds {
+        check(seed, effort.statements);
     }
 }
 
 fn check(seed: u64, conditions: usize) {
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     // A table with a BLOB has no statistics for DuckDB to plan with.
     let columns: Vec<_> = COLUMNS.into_iter().filter(|(_, kind, _)| *kind != "BLOB" || seed % 2 == 1).collect();
     let server = Setup::new().serve_lake().unix().start();
@@ -90,6 +91,15 @@ fn check(seed: u64, conditions: usize) {
 
 /// A query of all rows, with the file each is meant for.
 fn rows(random: &mut Random, columns: &[Column]) -> String {
+    let picks = picks(random, columns);
+    let rows = FILES * ROWS_A_FILE;
+    format!(
+        "SELECT id::INTEGER AS id{picks}, file FROM (SELECT i AS id, i // {ROWS_A_FILE} AS file FROM range({rows}) r(i))"
+    )
+}
+
+/// A value for each column, `, ... AS name`, made of the columns `id` and `file` of a source.
+pub(super) fn picks(random: &mut Random, columns: &[Column]) -> String {
     let mut picks = String::new();
     for (number, (name, kind, values)) in columns.iter().enumerate() {
         let mut choices: Vec<_> = values.iter().map(|value| format!("({value})::{kind}")).collect();
@@ -102,13 +112,10 @@ fn rows(random: &mut Random, columns: &[Column]) -> String {
         )
         .expect("a string takes all");
     }
-    let rows = FILES * ROWS_A_FILE;
-    format!(
-        "SELECT id::INTEGER AS id{picks}, file FROM (SELECT i AS id, i // {ROWS_A_FILE} AS file FROM range({rows}) r(i))"
-    )
+    picks
 }
 
-fn condition(random: &mut Random, columns: &[Column], depth: usize) -> String {
+pub(super) fn condition(random: &mut Random, columns: &[Column], depth: usize) -> String {
     match random.below(if depth == 0 { 1 } else { 4 }) {
         0 => leaf(random, columns),
         1 => format!("NOT ({})", condition(random, columns, depth - 1)),
@@ -162,14 +169,4 @@ fn special(random: &mut Random) -> String {
         "id_of::VARCHAR LIKE '8%'",
     ];
     all[random.below(all.len())].to_owned()
-}
-
-/// Numbers that look random and are the same for a seed: Knuth's MMIX generator.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % bound
-    }
 }

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Every type without children.
-pub(super) const KINDS: [Kind; 30] = [
+pub(crate) const KINDS: [Kind; 30] = [
     Kind::Boolean,
     Kind::TinyInt,
     Kind::SmallInt,
@@ -58,10 +58,10 @@ pub(super) const KINDS: [Kind; 30] = [
 ];
 
 /// Numbers that look random and are the same every time.
-pub(super) struct Random(pub(super) u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    pub(super) fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -69,11 +69,11 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    pub(super) fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         (self.next() % end as u64) as usize
     }
 
-    pub(super) fn one_in(&mut self, of: usize) -> bool {
+    pub(crate) fn one_in(&mut self, of: usize) -> bool {
         self.below(of) == 0
     }
 
@@ -132,7 +132,7 @@ impl Random {
 }
 
 /// A random type that nests at most `levels` deep.
-pub(super) fn data_type(random: &mut Random, name: &str, levels: usize) -> Field {
+pub(crate) fn data_type(random: &mut Random, name: &str, levels: usize) -> Field {
     let nullable = !random.one_in(4);
     let inner = |random: &mut Random, name: &str| data_type(random, name, levels - 1);
     if levels == 0 || random.one_in(2) {
@@ -151,7 +151,7 @@ pub(super) fn data_type(random: &mut Random, name: &str, levels: usize) -> Field
 }
 
 /// Random values of a column. Rows below a NULL may hold anything.
-pub(super) fn values(random: &mut Random, field: &Field, rows: usize) -> ArrayRef {
+pub(crate) fn values(random: &mut Random, field: &Field, rows: usize) -> ArrayRef {
     let nulls = if field.is_nullable() { random.nulls(rows) } else { None };
     match field.data_type() {
         DataType::List(element) => {
@@ -263,7 +263,7 @@ fn leaves(random: &mut Random, kind: Kind, rows: usize, nulls: Option<NullBuffer
     }
 }
 
-pub(super) fn parsed(text: &str, parse: impl Fn(&str, &mut Vec<u8>) -> Option<()>) -> Vec<u8> {
+pub(crate) fn parsed(text: &str, parse: impl Fn(&str, &mut Vec<u8>) -> Option<()>) -> Vec<u8> {
     let mut bytes = Vec::new();
     parse(text, &mut bytes).unwrap();
     bytes

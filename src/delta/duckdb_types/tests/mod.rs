@@ -1,10 +1,10 @@
 //! Types and values, alone and in tables.
 
-mod data;
+pub(crate) mod data;
 mod foreign;
 mod predicates;
 mod schemas;
-mod tables;
+pub(crate) mod tables;
 mod values;
 
 use arrow::datatypes::Field;

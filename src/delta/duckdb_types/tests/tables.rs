@@ -62,7 +62,7 @@ pub(super) async fn rows(
 }
 
 /// What a reader sees of each column: what lies below a NULL is not seen.
-pub(super) fn told(batch: &RecordBatch) -> Vec<Vec<String>> {
+pub(crate) fn told(batch: &RecordBatch) -> Vec<Vec<String>> {
     let rows = |column: &ArrayRef| (0..column.len()).map(|row| cell(column, row)).collect();
     batch.columns().iter().map(rows).collect()
 }

@@ -284,7 +284,7 @@ fn slices_of_lists_and_arrays_are_kept_alone() {
     let arrays = FixedSizeListArray::new(element, 2, Arc::new(values()), Some(vec![true, false, true].into()));
     let field = Field::new("c", arrays.data_type().clone(), true);
     let stored = round_trip(&field, arrays.slice(1, 2));
-    assert_eq!(stored.as_list::<i32>().values().len(), 4);
+    assert_eq!(stored.as_list::<i32>().values().len(), 2, "the places of a NULL are left out");
     round_trip(&field, arrays.slice(0, 0));
 }
 

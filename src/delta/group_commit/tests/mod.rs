@@ -37,7 +37,7 @@ async fn table(lake: &Lake, partition_columns: &[&str], limits: GroupLimits) -> 
 async fn made(table: DeltaTable, partition_columns: &[&str]) -> Arc<DeltaTable> {
     let mut spec = spec(&[("x", DataType::Int64), ("p", DataType::Utf8)]);
     spec.partition_columns = partition_columns.iter().map(|name| (*name).to_owned()).collect();
-    create(table.store(), table.log(), &spec).await.unwrap();
+    create(table.store(), table.log(), &spec, true).await.unwrap();
     Arc::new(table)
 }
 

@@ -29,6 +29,7 @@ fn file(stats: &Value) -> DataFile {
         partition_values: BTreeMap::new(),
         stats_json: Some(stats.to_string().into()),
         deletion_vector: None,
+        ..DataFile::default()
     }
 }
 

@@ -39,7 +39,7 @@ async fn the_log_answers_without_opening_files() {
     let batches = fixture.read(&count(Predicate::Unknown), &plan.parts[0].units).await.unwrap();
     assert_eq!(batches.len(), 1);
     assert_eq!((batches[0].rows.num_rows(), batches[0].rows.num_columns(), batches[0].progress), (13, 0, 1.0));
-    assert_eq!(row_count(&fixture.files), Some(13));
+    assert_eq!(row_count(&fixture.index()), Some(13));
     let always = count(Predicate::And(vec![Predicate::Unknown]));
     assert_eq!(fixture.scan(&always).await.unwrap().num_rows(), 13);
 }
@@ -50,7 +50,7 @@ async fn the_footer_answers_where_the_log_does_not() {
     fixture.write(&rows(10), WriterProperties::new()).deleted_inline(&[0, 9]);
     fixture.write(&rows(5), WriterProperties::new()).stats(r#"{"numRecords":5}"#);
     fixture.write(&rows(6), WriterProperties::new()).stats("broken");
-    assert_eq!(row_count(&fixture.files), None);
+    assert_eq!(row_count(&fixture.index()), None);
     assert_eq!(fixture.scan(&count(Predicate::Unknown)).await.unwrap().num_rows(), 8 + 5 + 6);
     let slices = [0, 1, 2].map(|slice| ReadUnit { file: 1, slice, slices: 3 });
     assert_eq!(fixture.rows(&count(Predicate::Unknown), &slices).await.unwrap().num_rows(), 5);

@@ -3,14 +3,11 @@
 use std::{collections::BTreeMap, num::NonZeroUsize, sync::Arc};
 
 use arrow::{
-    array::RecordBatch,
+    array::{AsArray, RecordBatch},
     compute::concat_batches,
-    datatypes::{Field, Schema, SchemaRef},
+    datatypes::{Field, Int32Type, Int64Type, Schema, SchemaRef},
 };
-use delta_kernel::actions::{
-    deletion_vector::{DeletionVectorDescriptor, DeletionVectorStorageType},
-    deletion_vector_writer::{KernelDeletionVector, StreamingDeletionVectorWriter},
-};
+use delta_kernel::actions::deletion_vector::{DeletionVectorDescriptor, DeletionVectorStorageType};
 use futures::TryStreamExt;
 use object_store::{local::LocalFileSystem, path::Path};
 use parquet::{arrow::ArrowWriter, file::properties::WriterProperties};
@@ -20,10 +17,12 @@ use url::Url;
 use crate::{
     delta::{
         file::DataFile,
-        scan::{ScanSource, plan, read},
+        fixtures::{inline_vector, vector_file, z85},
+        index::FileIndex,
+        scan::{RowFetcher, RowPlace, ScanSource, plan, read},
         schema::{ColumnMapping, TableSchema},
     },
-    engine::{Predicate, ReadBatch, ReadPart, ReadPlan, ReadUnit, Result, ScanRequest},
+    engine::{Predicate, ROW_ID_COLUMN, ReadBatch, ReadPart, ReadPlan, ReadUnit, Result, ScanRequest},
 };
 
 /// A table under construction.
@@ -89,6 +88,7 @@ impl Fixture {
             partition_values: BTreeMap::new(),
             stats_json: None,
             deletion_vector: None,
+            ..DataFile::default()
         }));
         Written(self)
     }
@@ -104,13 +104,18 @@ impl Fixture {
             table_root: Url::from_directory_path(&root).unwrap(),
             local_root: (!self.remote).then_some(root),
             version: 7,
-            files: Arc::new(self.files.clone()),
+            files: Arc::new(self.index()),
             schema: Arc::new(self.schema.clone()),
         }
     }
 
     pub(super) fn plan(&self, request: &ScanRequest, parts_max: usize) -> ReadPlan {
-        plan(&self.files, &self.schema, request, NonZeroUsize::new(parts_max).unwrap())
+        plan(&self.index(), &Arc::new(self.schema.clone()), request, NonZeroUsize::new(parts_max).unwrap())
+    }
+
+    /// The files' names are numbered, so their ordinals are their places.
+    pub(super) fn index(&self) -> FileIndex {
+        FileIndex::try_new(self.files.iter().cloned()).unwrap()
     }
 
     /// Every batch of a part.
@@ -128,16 +133,35 @@ impl Fixture {
         }
     }
 
-    /// All rows of the table.
+    /// All rows of the table; those that are found are also fetched by their places, and must be the same.
     pub(super) async fn scan(&self, request: &ScanRequest) -> Result<RecordBatch> {
         let units: Vec<ReadUnit> = (0..self.files.len()).map(|file| whole(file as u32)).collect();
-        self.rows(request, &units).await
+        let found = self.rows(request, &units).await?;
+        if !request.projection.is_empty() && request.projection.is_sorted_by(|a, b| a < b) {
+            let with_ids = self.rows(&ScanRequest { row_id: true, ..request.clone() }, &units).await?;
+            if with_ids.num_rows() > 0 {
+                let mut fetcher = RowFetcher::new(self.source(), request.projection.clone())?;
+                let fetched = fetcher.fetch(&places(&with_ids)).await?;
+                let columns: Vec<usize> = (0..request.projection.len()).collect();
+                assert_eq!(fetched, with_ids.project(&columns).unwrap(), "fetched and scanned");
+            }
+        }
+        Ok(found)
     }
 
     /// A request for all columns.
     pub(super) fn all(&self, predicate: Predicate) -> ScanRequest {
         ScanRequest { projection: (0..self.schema.logical.fields().len()).collect(), row_id: false, predicate }
     }
+}
+
+/// The places of rows that were read with their ids.
+pub(super) fn places(rows: &RecordBatch) -> Vec<RowPlace> {
+    let ids = rows.column_by_name(ROW_ID_COLUMN).unwrap().as_struct();
+    let files = ids.column(1).as_primitive::<Int32Type>().values();
+    let positions = ids.column(2).as_primitive::<Int64Type>().values();
+    let place = |(file, position): (&i32, &i64)| RowPlace { file: *file as u32, position: *position as u64 };
+    files.iter().zip(positions).map(place).collect()
 }
 
 pub(super) fn whole(file: u32) -> ReadUnit {
@@ -161,24 +185,13 @@ impl Written<'_> {
 
     /// Deletes rows by a vector in the log itself.
     pub(super) fn deleted_inline(mut self, rows: &[u64]) -> Self {
-        let framed = serialized(rows).0;
-        // Version and size before, checksum after; the base 85 alphabet holds four bytes in five letters.
-        let mut vector = framed[5..framed.len() - 4].to_vec();
-        let size_in_bytes = vector.len() as i32;
-        vector.resize(vector.len().next_multiple_of(4), 0);
-        self.file().deletion_vector = Some(DeletionVectorDescriptor {
-            storage_type: DeletionVectorStorageType::Inline,
-            path_or_inline_dv: z85(&vector),
-            offset: None,
-            size_in_bytes,
-            cardinality: rows.len() as i64,
-        });
+        self.file().deletion_vector = Some(inline_vector(rows));
         self
     }
 
     /// Deletes rows by a vector in a file of its own, below a directory.
     pub(super) fn deleted_by_file(mut self, rows: &[u64]) -> Self {
-        let (bytes, size_in_bytes) = serialized(rows);
+        let (bytes, size_in_bytes) = vector_file(rows);
         let uuid: [u8; 16] = std::array::from_fn(|i| (self.0.files.len() * 16 + i) as u8);
         let descriptor = DeletionVectorDescriptor {
             storage_type: DeletionVectorStorageType::PersistedRelative,
@@ -194,24 +207,4 @@ impl Written<'_> {
         self.file().deletion_vector = Some(descriptor);
         self
     }
-}
-
-fn serialized(rows: &[u64]) -> (Vec<u8>, i32) {
-    let mut vector = KernelDeletionVector::new();
-    vector.add_deleted_row_indexes(rows);
-    let mut bytes = Vec::new();
-    let mut writer = StreamingDeletionVectorWriter::new(&mut bytes);
-    let size_in_bytes = writer.write_deletion_vector(vector).unwrap().size_in_bytes;
-    writer.finalize().unwrap();
-    (bytes, size_in_bytes)
-}
-
-/// ZeroMQ RFC 32.
-fn z85(bytes: &[u8]) -> String {
-    const LETTERS: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
-    let word = |chunk: &[u8]| {
-        let value = u32::from_be_bytes(chunk.try_into().unwrap());
-        [52_200_625, 614_125, 7225, 85, 1].map(|place| char::from(LETTERS[(value / place % 85) as usize]))
-    };
-    bytes.chunks(4).flat_map(word).collect()
 }

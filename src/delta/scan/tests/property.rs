@@ -41,7 +41,7 @@ fn properties(random: &mut Random, rows: usize) -> WriterProperties {
 }
 
 /// A table of a few files, and the rows of each that are not deleted.
-fn table(random: &mut Random) -> (Fixture, Vec<RecordBatch>, Vec<Vec<u64>>) {
+pub(super) fn table(random: &mut Random) -> (Fixture, Vec<RecordBatch>, Vec<Vec<u64>>) {
     let batches: Vec<_> = (0..1 + random.below(3))
         .map(|_| {
             let rows = 1 + random.below(400);
@@ -98,7 +98,7 @@ async fn rows_by_id(fixture: &Fixture, random: &mut Random, request: &ScanReques
     Some(take_record_batch(&rows, &UInt64Array::from(order)).unwrap())
 }
 
-fn ids(rows: &RecordBatch) -> Vec<RowId> {
+pub(super) fn ids(rows: &RecordBatch) -> Vec<RowId> {
     let id = rows.column_by_name("rowid").unwrap().as_struct();
     let (version, file) = (id.column(0).as_primitive::<Int64Type>(), id.column(1).as_primitive::<Int32Type>());
     let position = id.column(2).as_primitive::<Int64Type>();
@@ -187,6 +187,7 @@ fn the_log_rules_out_no_wanted_row() {
             partition_values: BTreeMap::new(),
             stats_json: Some(stats_json(&rows, random.one_in(2)).into()),
             deletion_vector: None,
+            ..DataFile::default()
         };
         let kept = may_match(&predicate, &FileBounds::new(&file, &schema));
         ruled_out += usize::from(!kept);

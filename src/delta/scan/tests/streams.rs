@@ -1,26 +1,16 @@
 //! Batches come at a good size, work is done only as it is asked for, and ends when nobody asks any more.
 
-use std::{
-    fmt,
-    ops::Range,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::{ops::Range, sync::Arc};
 
 use arrow::array::{AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::Int64Type;
-use async_trait::async_trait;
-use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt, stream::BoxStream};
-use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMultipartOptions,
-    PutOptions, PutPayload, PutResult, Result as StoreResult, path::Path,
-};
+use futures::{StreamExt, TryStreamExt};
 use parquet::file::properties::WriterProperties;
 
-use super::fixture::{Fixture, whole};
+use super::{
+    fixture::{Fixture, whole},
+    store::Counting,
+};
 use crate::{
     delta::scan::{
         coalesce::{BATCH_BYTES_MAX, BATCH_ROWS_MAX},
@@ -112,66 +102,12 @@ async fn a_file_without_rows_is_read() {
     assert!(fixture.read(&request, &[]).await.unwrap().is_empty());
 }
 
-/// A store that counts requests for data.
-#[derive(Debug)]
-struct Counting {
-    inner: Arc<dyn ObjectStore>,
-    requests: AtomicUsize,
-}
-
-impl fmt::Display for Counting {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("counting")
-    }
-}
-
-#[async_trait]
-impl ObjectStore for Counting {
-    async fn get_opts(&self, location: &Path, options: GetOptions) -> StoreResult<GetResult> {
-        self.requests.fetch_add(1, Ordering::SeqCst);
-        self.inner.get_opts(location, options).await
-    }
-
-    async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> StoreResult<Vec<Bytes>> {
-        self.requests.fetch_add(1, Ordering::SeqCst);
-        self.inner.get_ranges(location, ranges).await
-    }
-
-    async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> StoreResult<PutResult> {
-        self.inner.put_opts(location, payload, options).await
-    }
-
-    async fn put_multipart_opts(
-        &self,
-        location: &Path,
-        options: PutMultipartOptions,
-    ) -> StoreResult<Box<dyn MultipartUpload>> {
-        self.inner.put_multipart_opts(location, options).await
-    }
-
-    fn delete_stream(&self, locations: BoxStream<'static, StoreResult<Path>>) -> BoxStream<'static, StoreResult<Path>> {
-        self.inner.delete_stream(locations)
-    }
-
-    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, StoreResult<ObjectMeta>> {
-        self.inner.list(prefix)
-    }
-
-    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> StoreResult<ListResult> {
-        self.inner.list_with_delimiter(prefix).await
-    }
-
-    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> StoreResult<()> {
-        self.inner.copy_opts(from, to, options).await
-    }
-}
-
 /// A table of 50 row groups of 20,000 rows in a counting store.
 fn counted_table() -> (Fixture, Arc<Counting>) {
     let mut fixture = Fixture::of(&numbers(0..1));
     fixture.remote = true;
     fixture.write(&numbers(0..1_000_000), groups_of(20_000));
-    let store = Arc::new(Counting { inner: fixture.source().store, requests: AtomicUsize::new(0) });
+    let store = Arc::new(Counting::new(fixture.source().store));
     (fixture, store)
 }
 
@@ -183,14 +119,14 @@ async fn nothing_is_done_before_it_is_asked_for_nor_after_the_stream_is_dropped(
     let files = Arc::downgrade(&source.files);
     let part = ReadPart { units: vec![whole(0)] };
     let mut stream = read(source, &fixture.all(Predicate::Unknown), &part).unwrap();
-    assert_eq!(store.requests.load(Ordering::SeqCst), 0);
+    assert_eq!(store.requests(), 0);
     assert!(stream.next().await.unwrap().unwrap().rows.num_rows() > 0);
     drop(stream);
     // The work under way holds the files; it ends without being waited for.
     while files.strong_count() > 0 {
         tokio::task::yield_now().await;
     }
-    let requests = store.requests.load(Ordering::SeqCst);
+    let requests = store.requests();
     assert!(requests < 10, "{requests} requests for a batch or two of 50 row groups");
 }
 
@@ -205,6 +141,6 @@ async fn a_store_is_asked_once_for_what_a_row_group_needs() {
     let batches: Vec<_> = read(source, &request, &part).unwrap().try_collect().await.unwrap();
     let last = batches.last().unwrap().rows.column(0).as_primitive::<Int64Type>().clone();
     assert_eq!(last.value(last.len() - 1), 29_999);
-    let requests = store.requests.load(Ordering::SeqCst);
+    let requests = store.requests();
     assert!(requests <= 5, "{requests} requests for a footer, its indexes and two row groups");
 }

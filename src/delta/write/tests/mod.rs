@@ -30,7 +30,7 @@ use object_store::{ObjectStore, local::LocalFileSystem};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tempfile::TempDir;
 
-use super::{AppendTarget, CommitAdds, Committer, Limits, StageTarget, StatsColumns, append::DeltaAppend};
+use super::{AppendTarget, CommitAdds, Committer, FileNaming, Limits, StageTarget, StatsColumns, append::DeltaAppend};
 use crate::{
     delta::{
         rules::Rules,
@@ -154,6 +154,7 @@ impl Fixture {
             local_root: self.store.is_none().then(|| self.root.path().to_owned()),
             schema: Arc::clone(&self.schema),
             stats_columns: self.stats_columns.clone(),
+            naming: FileNaming::DATA,
         };
         let target = AppendTarget {
             stage,

@@ -147,6 +147,6 @@ async fn too_many_partitions_are_refused() {
 #[tokio::test]
 async fn only_partition_columns_are_no_table() {
     let table = Fixture::new(vec![field("p", DataType::Int64)], &["p"]);
-    let layout = super::super::layout::FileLayout::new(&table.schema, &table.stats_columns);
+    let layout = super::super::layout::FileLayout::new(&table.schema, &table.stats_columns, FileNaming::DATA);
     assert!(matches!(layout, Err(Error::Unsupported(_))));
 }
