@@ -530,6 +530,10 @@ def change_files(root, version):
     return sorted(rows, key=str), [str(path.relative_to(root)) for path in paths]
 
 
+def versions(root):
+    return sorted(int(log.stem) for log in (pathlib.Path(root) / "_delta_log").glob("*.json"))
+
+
 def actions(root, version):
     """A version's actions by kind."""
     log = pathlib.Path(root) / "_delta_log" / f"{version:020}.json"
