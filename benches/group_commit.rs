@@ -91,7 +91,9 @@ async fn side(name: &'static str, statements_max: Option<usize>, directory: &Pat
     let catalogs = vec![CatalogConfig { name: CATALOG.to_owned(), path: lake.clone() }];
     let serving = Serving::start(&directory.join(name).join("socket"), move |listen| {
         let mut config = Config::new(catalogs, listen);
-        config.delta.group_commit_statements_max = statements_max.and_then(NonZeroUsize::new);
+        if let Some(statements_max) = statements_max.and_then(NonZeroUsize::new) {
+            config.delta.group_commit_statements_max = statements_max;
+        }
         Server::bind(config)
     });
     let unix = &serving.locations[1];
