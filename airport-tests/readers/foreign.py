@@ -366,6 +366,27 @@ def with_vectors(root):
     return rows, BOTH
 
 
+def vectored(root):
+    """Several files in odd partitions, columns mapped by name, vectors, and a checkpoint with every second commit."""
+    # DuckDB gives NULL for a partition column that is mapped.
+    log = Log(root)
+    fields = [mapped("id", "long", 1, "c1"), mapped("p", "string", 2, "c2")]
+    properties = {
+        "delta.columnMapping.mode": "name",
+        "delta.columnMapping.maxColumnId": "2",
+        "delta.enableDeletionVectors": "true",
+        "delta.checkpointInterval": "2",
+    }
+    log.commit(protocol(["columnMapping", "deletionVectors"]), metadata(fields, ["p"], properties))
+    rows = []
+    for file, value in enumerate(["a b", None, "100%", "a b"]):
+        numbers = range(file * 1000, (file + 1) * 1000)
+        table = pa.table({"c1": pa.array(numbers, pa.int64())})
+        log.commit(log.file(f"odd {file}%41.parquet", table, {"c2": value}, **(inline([0]) if file == 2 else {})))
+        rows += [[n, value] for n in numbers if n != 2000]
+    return rows, ["deltalake"]
+
+
 def full_paths(root):
     """Files named by whole URLs and encoded in every way."""
     log = Log(root)
@@ -457,6 +478,7 @@ TABLES = {
         timestamps,
         uneven,
         with_vectors,
+        vectored,
         full_paths,
         tracked,
         checkpointed_often,

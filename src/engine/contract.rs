@@ -3,8 +3,8 @@
 use std::{num::NonZeroUsize, sync::Arc};
 
 use arrow::{
-    array::{ArrayRef, AsArray, Int64Array, StringArray},
-    compute::concat_batches,
+    array::{ArrayRef, AsArray, Int64Array, StringArray, UInt64Array},
+    compute::{concat_batches, take_record_batch},
     datatypes::{DataType, Field, Int32Type, Int64Type, Schema, SchemaRef},
     record_batch::RecordBatch,
 };
@@ -12,8 +12,8 @@ use futures::TryStreamExt;
 use url::Url;
 
 use super::{
-    CommitOutcome, CompareOp, Error, Predicate, ReadPart, ReadUnit, Result, Scalar, ScanRequest, Snapshot, TableFormat,
-    TableSpec,
+    Change, ChangeKind, ChangeRequest, CommitOutcome, CompareOp, Error, Predicate, ReadPart, ReadUnit, Result, Scalar,
+    ScanRequest, Snapshot, TableFormat, TableSpec,
 };
 
 /// Runs the suite. `location` is a place where no table is, below a directory that exists.
@@ -26,6 +26,9 @@ pub(crate) async fn check(format: &dyn TableFormat, location: &Url) {
     parts_of_nowhere_are_refused(format, location).await;
     what_does_not_fit_is_refused(format, location).await;
     appends_race_and_none_is_lost(format, location).await;
+    deletes_take_exactly_their_rows(format, location).await;
+    deletes_conflict_by_row(format, location).await;
+    row_ids_are_of_one_version(format, location).await;
 }
 
 async fn nothing_is_there(format: &dyn TableFormat, location: &Url) {
@@ -144,6 +147,81 @@ async fn appends_race_and_none_is_lost(format: &dyn TableFormat, location: &Url)
     }
     let rows = rows_of(&newest(format, location).await).await;
     assert_eq!(rows, [1, 2, 3, 4, 100, 101, 102, 103, 104, 105, 106, 107]);
+}
+
+async fn deletes_take_exactly_their_rows(format: &dyn TableFormat, location: &Url) {
+    let before = newest(format, location).await;
+    let all = rows_of(&before).await;
+    let mut delete = before.change(&DELETE).await.expect("begun");
+    delete.write(row_ids(&before, &[2]).await).await.expect("taken");
+    delete.write(row_ids(&before, &[100, 4]).await).await.expect("taken");
+    assert_eq!(rows_of(&newest(format, location).await).await, all, "uncommitted changes are not seen");
+    let after = committed(delete.commit().await);
+    assert_eq!(after.version(), before.version() + 1, "one version");
+    assert_eq!(rows_of(&after).await, [1, 3, 101, 102, 103, 104, 105, 106, 107]);
+    assert_eq!(rows_of(&before).await, all);
+
+    let aborted = delete_of(&after, &[1]).await;
+    aborted.abort().await;
+    drop(delete_of(&after, &[1]).await);
+    let empty = after.change(&DELETE).await.expect("begun");
+    assert_eq!(committed(empty.commit().await).version(), after.version(), "no rows, no version");
+
+    let returning = ChangeRequest { returning: true, ..DELETE };
+    let mut delete = after.change(&returning).await.expect("begun");
+    let rows = delete.write(row_ids(&after, &[107, 3]).await).await.expect("taken").expect("the rows");
+    assert_eq!(rows, batch(&[107, 3]), "as they were, in their order");
+    committed(delete.commit().await);
+}
+
+async fn deletes_conflict_by_row(format: &dyn TableFormat, location: &Url) {
+    let base = newest(format, location).await;
+    let (first, other) = (delete_of(&base, &[101, 102]).await, delete_of(&base, &[103]).await);
+    let (same, meanwhile) = (delete_of(&base, &[104, 102]).await, base.append().await.expect("begun"));
+    committed(first.commit().await);
+    append(&base, &[200]).await;
+    committed(other.commit().await);
+    let CommitOutcome::Conflict { reason } = same.commit().await.expect("an outcome") else { panic!("row 102 twice") };
+    assert!(!reason.is_empty());
+    let now = newest(format, location).await;
+    assert_eq!((now.version(), rows_of(&now).await), (base.version() + 3, vec![1, 104, 105, 106, 200]));
+    meanwhile.abort().await;
+}
+
+async fn row_ids_are_of_one_version(format: &dyn TableFormat, location: &Url) {
+    let before = newest(format, location).await;
+    let ids = row_ids(&before, &[104]).await;
+    let after = append(&before, &[201]).await;
+    let mut delete = after.change(&DELETE).await.expect("begun");
+    let error = delete.write(ids.clone()).await.expect_err("of another version");
+    assert!(matches!(error, Error::FailedPrecondition(_)), "{error}");
+    delete.abort().await;
+
+    let mut delete = before.change(&DELETE).await.expect("begun");
+    delete.write(ids.clone()).await.expect("taken");
+    let error = delete.write(ids).await.expect_err("the row came before");
+    assert!(matches!(error, Error::InvalidArgument(_)), "{error}");
+    delete.abort().await;
+    assert_eq!(newest(format, location).await.version(), after.version());
+}
+
+const DELETE: ChangeRequest = ChangeRequest { kind: ChangeKind::Delete, returning: false };
+
+async fn delete_of(base: &Arc<dyn Snapshot>, ids: &[i64]) -> Box<dyn Change> {
+    let mut delete = base.change(&DELETE).await.expect("begun");
+    let told = delete.write(row_ids(base, ids).await).await.expect("taken");
+    assert!(told.is_none(), "nobody asked for rows");
+    delete
+}
+
+/// The row ids of the rows with these ids, in this order.
+async fn row_ids(snapshot: &Arc<dyn Snapshot>, ids: &[i64]) -> RecordBatch {
+    let request = ScanRequest { projection: vec![0], row_id: true, predicate: Predicate::Unknown };
+    let rows = scan(snapshot, &request, 1).await.expect("scanned");
+    let there = rows.column(0).as_primitive::<Int64Type>().values();
+    let place = |id: &i64| there.iter().position(|there| there == id).expect("a row of this id") as u64;
+    let places = UInt64Array::from_iter_values(ids.iter().map(place));
+    take_record_batch(&rows.project(&[1]).expect("two columns"), &places).expect("rows of the batch")
 }
 
 fn schema() -> SchemaRef {

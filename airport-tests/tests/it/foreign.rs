@@ -122,6 +122,7 @@ tables! {
     timestamps
     uneven
     with_vectors
+    vectored
     full_paths
     tracked
     checkpointed_often

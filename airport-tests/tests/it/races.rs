@@ -56,6 +56,8 @@ struct Statement {
     number: i64,
     does: Does,
     landed: bool,
+    /// Why it did not land, without numbers.
+    conflict: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -273,6 +275,12 @@ impl Race {
         assert!(denied.is_empty(), "seed {}: refused and there: {denied:?}", self.seed);
         let conflicts = statements.len() - landed.len();
         println!("seed {}: {} statements landed, {conflicts} met a conflict", self.seed, landed.len());
+        let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+        statements
+            .iter()
+            .filter_map(|one| one.conflict.as_deref())
+            .for_each(|why| *reasons.entry(why).or_default() += 1);
+        reasons.iter().for_each(|(why, times)| println!("{times:6} times: {why}"));
         if self.kind.vectors {
             // By row, and few rows are wanted by two at once.
             assert!(landed.len() > conflicts * 2, "{conflicts} of {} statements met a conflict", statements.len());
@@ -311,13 +319,13 @@ async fn statement(client: &Client, table: &Table, writer: i64, number: i64, ran
         0..=2 => insert(client, table, number).await,
         choice => change(client, table, writer, number, choice, random).await,
     };
-    let landed = match answer {
-        Ok(()) => true,
+    let conflict = match answer {
+        Ok(()) => None,
         // The only other end there is: nothing was changed, as another statement came first.
-        Err(error) if error.code() == Code::Aborted => false,
+        Err(error) if error.code() == Code::Aborted => Some(error.message().replace(|c: char| c.is_ascii_digit(), "")),
         Err(error) => panic!("statement {number}, {does:?}: {error}"),
     };
-    Statement { number, does, landed }
+    Statement { number, does, landed: conflict.is_none(), conflict }
 }
 
 type Answer = (Does, airport_tests::client::Result<()>);

@@ -18,8 +18,7 @@ use super::{
 };
 use crate::delta::log::{LOG_DIRECTORY, commit_name};
 
-/// How often a marker is made again that a clean-up took for a dead one before it was locked, or whose directory went
-/// with another's last marker.
+/// How often a marker is made again that a clean-up took for a dead one before it was locked.
 const ATTEMPTS_MAX: usize = 16;
 /// The most that is read of `_last_checkpoint`.
 const HINT_BYTES_MAX: u64 = 1 << 20;
@@ -39,10 +38,7 @@ impl Marker {
         let head = Line::Head(Head { boot: boot().to_owned(), pid: process::id(), base: base(root) });
         for _ in 0..ATTEMPTS_MAX {
             let path = directory.join(format!("{}{EXTENSION}", Uuid::new_v4()));
-            let file = match create(&directory, &path) {
-                Err(error) if error.kind() == ErrorKind::NotFound && root.is_dir() => continue,
-                created => created?,
-            };
+            let file = create(&directory, &path)?;
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => continue,
@@ -101,7 +97,8 @@ fn create(directory: &Path, path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).append(true).create_new(true).open(path)
 }
 
-/// Removes a marker, whose lock the caller holds, and the directory with the last of them.
+/// Removes a marker, whose lock the caller holds. The directory stays: to make and remove it takes as long as all the rest,
+/// and many times as long on a busy disk.
 pub(super) fn remove(path: &Path) {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -109,8 +106,6 @@ pub(super) fn remove(path: &Path) {
         }
         _ => {}
     }
-    // Not empty means that others are at work.
-    path.parent().map(fs::remove_dir);
 }
 
 /// Whether the open `file` is the one at `path`.

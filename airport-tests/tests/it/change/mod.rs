@@ -3,6 +3,7 @@
 mod bad;
 mod beside;
 mod options;
+mod others;
 
 use std::{path::PathBuf, sync::Arc};
 

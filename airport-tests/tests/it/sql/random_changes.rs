@@ -79,7 +79,7 @@ impl Twins {
             columns.push(COLUMNS.into_iter().find(|column| column.0 == *name).expect("a column"));
         }
         let declared: Vec<_> = columns.iter().map(|(name, kind, _)| format!("{name} {kind}")).collect();
-        let create = format!("CREATE TABLE {TABLE} (id INTEGER, {})", declared.join(", "));
+        let create = format!("CREATE TABLE {TABLE} (id INTEGER NOT NULL CHECK (id >= 0), {})", declared.join(", "));
         let server = Setup::new().serve_lake().unix().start();
         let mut maker = attached(&server);
         execute(&mut maker, "CREATE SCHEMA lake.s");
@@ -168,7 +168,14 @@ impl Twins {
         columns.truncate(*self.random.pick(&[1, 1, 2, 4]));
         let set: Vec<_> = columns.iter().map(|column| format!("{} = {}", column.0, self.expression(column))).collect();
         let (set, whence) = (set.join(", "), self.whence());
-        match self.random.below(6) {
+        match self.random.below(12) {
+            // No rows of these are kept, not even those before the one that must not be.
+            2 => {
+                let bad = *self.random.pick(&["NULL", "-1"]);
+                format!(
+                    "UPDATE {TABLE} SET {set}, id = CASE WHEN hash(id) % 97 = 3 THEN {bad} ELSE id END WHERE {whence}"
+                )
+            }
             0 => format!(
                 "UPDATE {TABLE} AS t SET {set}, id = id FROM (SELECT i * 3 AS i FROM range(3000) r(i)) src WHERE t.id = src.i"
             ),

@@ -107,6 +107,15 @@ async fn null_is_no_row() {
 }
 
 #[tokio::test]
+async fn without_row_ids_nothing_is_changed() {
+    let (_table, snapshot) = table().await;
+    let names: ArrayRef = Arc::new(arrow::array::StringArray::from(vec!["x"]));
+    let rows = arrow::array::RecordBatch::try_from_iter([("rowid", names)]).unwrap();
+    let refused = snapshot.change(&DELETE).await.unwrap().write(rows).await.map(drop);
+    assert_told(refused, &["the last column of a change must hold the row ids"]);
+}
+
+#[tokio::test]
 async fn after_a_refusal_nothing_more_is_taken_or_committed() {
     let (table, snapshot) = table().await;
     let rows = row_ids(&snapshot).await;
