@@ -51,7 +51,7 @@ impl Coalesce {
 }
 
 /// The bytes of a batch's rows, not those of the buffers they are slices of.
-pub(super) fn bytes_of(batch: &RecordBatch) -> usize {
+pub(crate) fn bytes_of(batch: &RecordBatch) -> usize {
     let columns = batch.columns().iter().map(|column| column.to_data().get_slice_memory_size());
     columns.map(|bytes| bytes.unwrap_or(0)).sum()
 }

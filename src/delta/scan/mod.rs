@@ -58,6 +58,7 @@ use url::Url;
 
 use self::digest::RowCount;
 pub(crate) use self::{
+    coalesce::bytes_of,
     digest::Digest,
     fetch::{RowFetcher, RowPlace},
     file_rows::{FileRows, file_rows},

@@ -1,11 +1,11 @@
 //! New rows of tables of many shapes: those a reader finds in what is staged.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use arrow::{
-    array::{AsArray, Int64Array, StringArray, UInt64Array},
+    array::{ArrayRef, AsArray, Int64Array, RecordBatchOptions, StringArray, UInt64Array},
     compute::{concat_batches, take, take_record_batch},
-    datatypes::{DataType, Int32Type, Int64Type},
+    datatypes::{DataType, Field, Int32Type, Int64Type, Schema},
 };
 use futures::TryStreamExt;
 use object_store::path::Path;
