@@ -10,7 +10,10 @@
 //! takes to make a file durable, so that is printed, too: `DELTAPORT_BENCH_DIRECTORY` says where the tables lie.
 //! `DELTAPORT_BENCH_SECONDS` says how long each measurement takes, `DELTAPORT_BENCH_ROUNDS` how often.
 
-mod support;
+#[path = "support/report.rs"]
+mod report;
+#[path = "support/serving.rs"]
+mod serving;
 
 use std::{
     fs::File,
@@ -32,13 +35,14 @@ use deltaport::{
 };
 use futures::future::try_join_all;
 
-use self::support::{
+use self::{
     report::{Report, Sample},
-    serving::Serving,
+    serving::{Serving, TRANSPORTS},
 };
 
 const CATALOG: &str = "lake";
 const SCHEMA: &str = "bench";
+const TRANSPORT: &str = "unix";
 
 /// How many clients insert at a time.
 const CLIENTS: [usize; 2] = [64, 1];
@@ -82,7 +86,7 @@ async fn main() -> Result<()> {
 }
 
 fn id(clients: usize) -> String {
-    format!("insert/rows-of-{clients}/unix")
+    format!("insert/rows-of-{clients}/{TRANSPORT}")
 }
 
 async fn side(name: &'static str, statements_max: Option<usize>, directory: &Path) -> Result<Side> {
@@ -96,7 +100,8 @@ async fn side(name: &'static str, statements_max: Option<usize>, directory: &Pat
         }
         Server::bind(config)
     });
-    let unix = &serving.locations[1];
+    let unix = TRANSPORTS.iter().position(|transport| *transport == TRANSPORT).expect("it is served");
+    let unix = &serving.locations[unix];
     let clients = try_join_all((0..CLIENTS[0]).map(|_| Client::attach(unix, CATALOG))).await?;
     clients[0].create_schema(SCHEMA).await?;
     Ok(Side { name, lake, clients, _serving: serving })

@@ -488,6 +488,84 @@ TABLES = {
 }
 
 
+# Tables whose rows are to be changed.
+
+
+def files(root, count, rows, **options):
+    """`count` files of `rows` rows each, `id` and `t`, by deltalake, which enables no deletion vectors."""
+    for first in range(0, count * rows, rows):
+        numbers = range(first, first + rows)
+        table = pa.table({"id": pa.array(numbers, pa.int64()), "t": pa.array([f"t{n}" for n in numbers])})
+        deltalake.write_deltalake(str(root), table, mode="append", **options)
+
+
+def with_feed(root, partition_by=(), vectors=False, mapping=False):
+    """Rows of `id`, `t` and `p` that keep a change data feed: by deltalake, or by hand what it does not make."""
+    numbers = range(1000)
+    part = lambda n: ["a", None, "b c"][n % 3]
+    named = {"id": "id", "t": "t", "p": "p"} | ({"id": "c1", "t": "c2", "p": "c3"} if mapping else {})
+    properties = {"delta.enableChangeDataFeed": "true"}
+    rows = {
+        named["id"]: pa.array(numbers, pa.int64()),
+        named["t"]: pa.array([f"t{n}" for n in numbers]),
+        named["p"]: pa.array([part(n) for n in numbers], pa.string()),
+    }
+    if not vectors and not mapping:
+        table = pa.table(rows)
+        deltalake.write_deltalake(str(root), table, partition_by=list(partition_by) or None, configuration=properties)
+        return
+    both, fields = [], [field("id", "long"), field("t", "string"), field("p", "string")]
+    if vectors:
+        both.append("deletionVectors")
+        properties["delta.enableDeletionVectors"] = "true"
+    if mapping:
+        both.append("columnMapping")
+        properties |= {"delta.columnMapping.mode": "name", "delta.columnMapping.maxColumnId": "3"}
+        fields = [mapped("id", "long", 1, "c1"), mapped("t", "string", 2, "c2"), mapped("p", "string", 3, "c3")]
+    log = Log(root)
+    log.commit(protocol(both, ["changeDataFeed"]), metadata(fields, partition_by, properties))
+    if not partition_by:
+        log.commit(log.file("all.parquet", pa.table(rows)))
+        return
+    del rows[named["p"]]
+    for number, value in enumerate(["a", None, "b c"]):
+        of_part = pa.table(rows).filter(pa.array([part(n) == value for n in numbers]))
+        log.commit(log.file(f"{number}.parquet", of_part, {named["p"]: value}))
+
+
+def feed(root, version):
+    """What a version changed, as deltalake tells it: the type of change, `id`, `t` and `p`."""
+    read = deltalake.DeltaTable(str(root)).load_cdf(starting_version=version, ending_version=version)
+    rows = pa.table(read.read_all()).to_pylist()
+    assert all(row["_commit_version"] == version for row in rows), rows
+    return sorted(([row[name] for name in ("_change_type", "id", "t", "p")] for row in rows), key=str)
+
+
+def change_files(root, version):
+    """What a version changed, from the files its log names, by the names that these have; and the files."""
+    log = pathlib.Path(root) / "_delta_log" / f"{version:020}.json"
+    cdc = [action["cdc"] for action in map(json.loads, log.read_text().splitlines()) if "cdc" in action]
+    assert all(not action["dataChange"] for action in cdc), cdc
+    paths = [pathlib.Path(root) / urllib.parse.unquote(action["path"]) for action in cdc]
+    assert [path.stat().st_size for path in paths] == [action["size"] for action in cdc], cdc
+    rows = [row | action["partitionValues"] for path, action in zip(paths, cdc) for row in pq.ParquetFile(path).read().to_pylist()]
+    return sorted(rows, key=str), [str(path.relative_to(root)) for path in paths]
+
+
+def versions(root):
+    return sorted(int(log.stem) for log in (pathlib.Path(root) / "_delta_log").glob("*.json"))
+
+
+def actions(root, version):
+    """A version's actions by kind."""
+    log = pathlib.Path(root) / "_delta_log" / f"{version:020}.json"
+    found = {}
+    for line in log.read_text().splitlines():
+        for kind, action in json.loads(line).items():
+            found.setdefault(kind, []).append(action)
+    return found
+
+
 # Tables that are refused, each with the words of the refusal.
 
 

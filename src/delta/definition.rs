@@ -24,6 +24,14 @@ use crate::engine::{ChangeKind, ColumnNotes, Error, Result};
 /// 10, delta-rs's 100; checkpoints of many-file tables cost more than reading a hundred small commits.
 const CHECKPOINT_INTERVAL_DEFAULT: u64 = 100;
 
+/// A checkpoint lists all files, some ten microseconds each, where reading a small commit takes some hundred in all. So
+/// the default interval grows with the files, or the checkpoints of a table of very many would cost more than its
+/// commits do.
+const CHECKPOINT_FILES_PER_COMMIT: u64 = 100;
+
+/// No default interval is longer: whoever opens the table reads so many commits.
+const CHECKPOINT_INTERVAL_DEFAULT_MAX: u64 = 1000;
+
 /// The first version whose commit says its own time, and that time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct InCommitTimestamps {
@@ -160,9 +168,11 @@ impl Definition {
         features::check_alter(table, &self.config)
     }
 
-    /// Commits between checkpoints.
-    pub(crate) fn checkpoint_interval(&self) -> u64 {
-        self.config.table_properties().checkpoint_interval.map_or(CHECKPOINT_INTERVAL_DEFAULT, std::num::NonZero::get)
+    /// Commits between checkpoints of a table of so many files.
+    pub(crate) fn checkpoint_interval(&self, files: usize) -> u64 {
+        let for_files = (files as u64 / CHECKPOINT_FILES_PER_COMMIT).next_multiple_of(CHECKPOINT_INTERVAL_DEFAULT);
+        let default = for_files.clamp(CHECKPOINT_INTERVAL_DEFAULT, CHECKPOINT_INTERVAL_DEFAULT_MAX);
+        self.config.table_properties().checkpoint_interval.map_or(default, std::num::NonZero::get)
     }
 
     /// Which columns get statistics.

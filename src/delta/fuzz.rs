@@ -49,7 +49,7 @@ fn commit(bytes: &[u8]) -> Outcome {
     let definition = Definition::try_new("t", protocol.clone(), metadata.clone());
     if let Ok(definition) = &definition {
         let _ = definition.check_append("t");
-        let _ = (definition.checkpoint_interval(), definition.stats_columns());
+        let _ = (definition.checkpoint_interval(0), definition.stats_columns());
     }
     Outcome::of(&definition).and(files)
 }

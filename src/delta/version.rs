@@ -117,6 +117,11 @@ impl Version {
         Ok(files)
     }
 
+    /// How many live files there are, as far as they were looked at.
+    pub(crate) fn files_known(&self) -> usize {
+        self.files.get().map_or(0, |files| files.len())
+    }
+
     /// The highest row id given so far, by the log; [`NO_ROW_ID`](super::actions::NO_ROW_ID) if there is none.
     pub(crate) async fn highest_row_id(&self, store: &TableStore) -> Result<i64> {
         let read = || replay_highest_row_id(store, self.number);

@@ -146,10 +146,12 @@ fn indexes(set: &[FieldRef], table: &str, columns: &Schema) -> Result<Vec<usize>
     let known: HashMap<&String, usize> = known.collect();
     let mut seen = HashSet::new();
     let index = |field: &FieldRef| {
-        let name = field.name();
-        match known.get(name) {
-            None => Err(Error::NotFound(format!("table {table:?} has no column {name:?}"))),
-            Some(index) if !seen.insert(index) => Err(Error::InvalidArgument(format!("column {name:?} is set twice"))),
+        let column = field.name();
+        match known.get(column) {
+            None => Err(Error::NotFound(format!("table {table:?} has no column {column:?}"))),
+            Some(index) if !seen.insert(index) => {
+                Err(Error::InvalidArgument(format!("column {column:?} is set twice")))
+            }
             Some(index) => Ok(*index),
         }
     };

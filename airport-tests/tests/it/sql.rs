@@ -27,8 +27,10 @@ macro_rules! topics {
 topics! {
     alter
     attach
+    change_feed
     changing
     constraints
+    copy_on_write
     create_table
     ctas
     delete

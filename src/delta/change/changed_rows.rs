@@ -176,7 +176,7 @@ impl ChangedFile {
         }
         // Scans deliver rows in order: then a bitmap grows at its end, many times faster than by look-ups, and fastest of
         // all by neighbours.
-        let (Some(first), Some(last)) = (places().next(), places().last()) else { return Ok(()) };
+        let (Some(first), Some(last)) = (places().next(), places().next_back()) else { return Ok(()) };
         if self.changed.max().is_none_or(|greatest| greatest < first) && positions.is_sorted_by(|a, b| a < b) {
             if last - first + 1 == positions.len() as u64 {
                 self.changed.insert_range(first..=last);

@@ -33,7 +33,7 @@ use super::{
     snapshot::DeltaSnapshot,
     write::{CommitShared, Committer, Written},
 };
-use crate::engine::{CommitOutcome, Error, Result};
+use crate::engine::{CommitOutcome, Result};
 
 pub(crate) use waiting::GroupLimits;
 use waiting::{Taken, Ticket, Waiting, Weight};
@@ -66,7 +66,7 @@ struct Member {
     base: DeltaSnapshot,
     written: Written,
     answer: Answer,
-    _place: OwnedSemaphorePermit,
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 type Answer = oneshot::Sender<Result<CommitOutcome>>;
@@ -80,7 +80,7 @@ struct SharedCommit {
 impl CommitShared for SharedCommit {
     async fn commit(self: Box<Self>, written: Written) -> Result<CommitOutcome> {
         let table = self.base.table().clone();
-        let outcome = table.group().join(self.base, written).await?;
+        let outcome = table.group().join(self.base, written).await;
         // Never taken without an answer but by a leader that broke off.
         outcome.await.unwrap_or_else(|gone| Err(unknown(&table, gone)))
     }
@@ -92,18 +92,14 @@ impl Group {
     }
 
     /// Waits behind those that came before, and sees to it that somebody leads.
-    async fn join(
-        self: &Arc<Self>,
-        base: DeltaSnapshot,
-        written: Written,
-    ) -> Result<oneshot::Receiver<Result<CommitOutcome>>> {
-        let place = self.places.clone().acquire_owned().await;
-        let place = place.map_err(|closed| Error::internal("could not wait for a commit", closed))?;
+    async fn join(self: &Arc<Self>, base: DeltaSnapshot, written: Written) -> oneshot::Receiver<Result<CommitOutcome>> {
+        // Nobody closes it.
+        let place = self.places.clone().acquire_owned().await.ok();
         let (answer, outcome) = oneshot::channel();
         let mut state = self.lock();
         state.waiting.push(Member { base, written, answer, _place: place });
         self.lead(state);
-        Ok(outcome)
+        outcome
     }
 
     /// Sets a task to lead those that wait, unless one does.

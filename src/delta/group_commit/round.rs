@@ -43,11 +43,14 @@ pub(super) async fn round(members: Vec<Member>) {
 /// Makes files of all rows together. If that fails, in halves, and halves of those that fail, until what is at fault
 /// is alone and hears of it; the rest go on.
 async fn write(unwritten: Vec<Unwritten>, ready: &mut Ready) {
-    let mut level = if unwritten.is_empty() { Vec::new() } else { vec![unwritten] };
+    // The definition of all.
+    let Some(base) = unwritten.first().map(|one| one.asking.base.clone()) else { return };
+    let mut level = vec![unwritten];
     while !level.is_empty() {
         let (parts, mut failed) = (level.len(), Vec::new());
         for part in level {
-            match written(&part).await {
+            let target = base.table().stage_target(base.definition());
+            match write_together(target, part.iter().map(|one| one.rows.clone()).collect()).await {
                 Ok(staged) => ready.add(part.into_iter().map(|one| one.asking), staged),
                 Err(error) => failed.push((part, error)),
             }
@@ -58,14 +61,6 @@ async fn write(unwritten: Vec<Unwritten>, ready: &mut Ready) {
         }
         level = failed.into_iter().flat_map(|(part, error)| halves(part, error)).collect();
     }
-}
-
-async fn written(part: &[Unwritten]) -> Result<Staged> {
-    let Some(Unwritten { asking: Asking { base, .. }, .. }) = part.first() else {
-        return Err(Error::internal("could not write a data file", "there are no rows"));
-    };
-    let target = base.table().stage_target(base.definition());
-    write_together(target, part.iter().map(|one| one.rows.clone()).collect()).await
 }
 
 /// Two parts to be tried again; none of one, which hears why.

@@ -61,6 +61,30 @@ async fn the_first_to_commit_wins_a_row() {
     assert!(!rows(&scan.batches).contains(&person(1, "loser")));
 }
 
+/// Another writer makes the file what it was before a DELETE, as RESTORE does.
+#[tokio::test]
+async fn rows_that_were_brought_back_stand_in_the_way() {
+    let people = People::new(10).await;
+    let deleted = people.row_ids(&[0]).await;
+    people.client.delete(&people.table, &[deleted]).await.unwrap();
+    let mut exchange = open(&people.client, &people, "delete", &[people.row_ids(&[5]).await]).await;
+    let actions = |version: usize| -> Vec<serde_json::Value> {
+        let log = people.path.join(format!("_delta_log/{version:020}.json"));
+        std::fs::read_to_string(log).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let add = |version| actions(version).into_iter().find_map(|action| action.get("add").cloned()).unwrap();
+    let (before, now) = (add(1), add(2));
+    let remove = json!({ "remove": {
+        "path": now["path"], "deletionVector": now["deletionVector"], "deletionTimestamp": 1, "dataChange": true,
+    } });
+    let restored = format!("{remove}\n{}", json!({ "add": before }));
+    std::fs::write(people.path.join("_delta_log/00000000000000000003.json"), restored).unwrap();
+    exchange.half_close();
+    let why = "DELETE from lake.sales.t changed nothing: version 3 of table 't' brought back deleted rows of a file";
+    assert_refused(exchange.read_changed().await, Code::Aborted, &[why]);
+    assert_eq!(people.seen().await, (0..10).collect::<Vec<_>>());
+}
+
 /// Each transaction goes by what it saw: the second to commit does not see the first.
 #[tokio::test]
 async fn a_transaction_that_saw_an_older_version_conflicts_by_row() {

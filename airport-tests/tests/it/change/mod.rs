@@ -2,6 +2,7 @@
 
 mod bad;
 mod beside;
+mod options;
 mod others;
 
 use std::{path::PathBuf, sync::Arc};

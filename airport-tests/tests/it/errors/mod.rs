@@ -20,7 +20,8 @@ const SOURCES: [&str; 2] = ["src", "transports/src"];
 const TESTS: [&str; 1] = ["airport-tests/tests/it"];
 
 /// Files that tests alone use, by a part of their path.
-const TEST_FILES: [&str; 6] = ["/tests/", "/tests.rs", "/contract.rs", "/fixtures.rs", "/fuzz", "/golden.rs"];
+const TEST_FILES: [&str; 7] =
+    ["/tests/", "/tests.rs", "/contract.rs", "/faults.rs", "/fixtures.rs", "/fuzz", "/golden.rs"];
 
 /// Files that write SQL or names of types: there, only what an error is made of is one.
 const SQL_AND_NAMES: [&str; 3] = ["src/expression/print/", "src/expression/tree.rs", "src/protocol/shape.rs"];

@@ -9,7 +9,8 @@ use arrow::{
 };
 use futures::TryStreamExt;
 use object_store::path::Path;
-use serde_json::json;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::{
@@ -25,7 +26,10 @@ use crate::{
         scan::{self, ScanSource},
         write::Staged,
     },
-    engine::{CommitOutcome, Predicate, ReadPart, ReadUnit, ScanRequest, Snapshot, TableFormat, TableSpec},
+    engine::{
+        ChangeKind, ChangeRequest, CommitOutcome, Predicate, ReadPart, ReadUnit, ScanRequest, Snapshot, TableFormat,
+        TableSpec,
+    },
 };
 
 /// Small ones, so that a few rows are many chunks and pieces.
@@ -372,4 +376,122 @@ async fn rows_move_to_the_partition_they_are_set_to() {
     let rows = staged_rows(&base, &staged).await;
     assert_eq!(seen(&rows, false)[0].len(), 3);
     staged.remove().await;
+}
+
+/// Column `index` of all rows of the newest version, sorted.
+async fn newest_column(lake: &Lake, index: usize) -> Vec<Option<i64>> {
+    let rows = read(newest(&lake.table("t")).await.unwrap().source().await.unwrap(), false).await;
+    let mut values: Vec<_> = rows.column(index).as_primitive::<Int64Type>().iter().collect();
+    values.sort_unstable();
+    values
+}
+
+/// Sets `set` to what `value` makes of each row's `id`, in small batches, for the rows that it makes something of.
+async fn updated(
+    base: &DeltaSnapshot,
+    set: usize,
+    returning: bool,
+    value: impl Fn(i64) -> Option<i64>,
+) -> Result<CommitOutcome> {
+    let all = read(base.source().await.unwrap(), true).await;
+    let ids = all.column(0).as_primitive::<Int64Type>();
+    let chosen: UInt64Array =
+        (0..all.num_rows()).filter(|row| value(ids.value(*row)).is_some()).map(|row| row as u64).collect();
+    let rows = take_record_batch(&all, &chosen).unwrap();
+    let values: Int64Array = rows.column(0).as_primitive::<Int64Type>().iter().map(|id| value(id.unwrap())).collect();
+    let sent = batch(&[
+        (base.schema().field(set).name(), Arc::new(values)),
+        ("rowid", rows.columns().last().unwrap().clone()),
+    ]);
+    let request = ChangeRequest { kind: ChangeKind::Update(vec![set]), returning };
+    let mut change = base.change(&request).await?;
+    for start in (0..sent.num_rows()).step_by(700) {
+        let answer = change.write(sent.slice(start, 700.min(sent.num_rows() - start))).await?;
+        assert_eq!(answer.is_some(), returning);
+    }
+    change.commit().await
+}
+
+/// `id BIGINT, v BIGINT, t VARCHAR`, in two files.
+async fn plain(lake: &Lake, protocol: Value, configuration: &Value) -> DeltaSnapshot {
+    let columns = json!([field("id", json!("long")), field("v", json!("long")), field("t", json!("string"))]);
+    lake.write("t", 0, &[protocol, metadata(&columns, configuration)]);
+    let mut snapshot: Arc<dyn Snapshot> = Arc::new(newest(&lake.table("t")).await.unwrap());
+    for range in [0..3000, 3000..5000] {
+        let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(range.clone()));
+        let texts: ArrayRef = Arc::new(range.map(|n| Some(format!("row {n}"))).collect::<StringArray>());
+        snapshot = append(&*snapshot, batch(&[("id", ids.clone()), ("v", ids), ("t", texts)])).await;
+    }
+    newest(&lake.table("t")).await.unwrap()
+}
+
+#[tokio::test]
+async fn statements_change_just_their_rows_with_vectors_and_without() {
+    let vectors = json!({ "delta.enableDeletionVectors": "true" });
+    let with_vectors = features(&["deletionVectors"], &["deletionVectors"]);
+    for (protocol, configuration) in [(with_vectors, vectors), (features(&[], &[]), json!({}))] {
+        for returning in [false, true] {
+            let lake = Lake::new();
+            let base = plain(&lake, protocol.clone(), &configuration).await;
+            let outcome = updated(&base, 1, returning, |id| (id % 7 == 0).then_some(-id)).await.unwrap();
+            assert!(matches!(outcome, CommitOutcome::Committed(_)), "{outcome:?}");
+            let base = newest(&lake.table("t")).await.unwrap();
+            updated(&base, 1, returning, |id| (id % 14 == 0).then_some(10_000)).await.unwrap();
+            let mut expected: Vec<_> = (0..5000)
+                .map(|id| {
+                    Some(if id % 14 == 0 {
+                        10_000
+                    } else if id % 7 == 0 {
+                        -id
+                    } else {
+                        id
+                    })
+                })
+                .collect();
+            expected.sort_unstable();
+            assert_eq!(newest_column(&lake, 1).await, expected, "{configuration}");
+            assert_eq!(newest_column(&lake, 0).await, (0..5000).map(Some).collect::<Vec<_>>());
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_feed_has_rows_as_they_were_and_as_they_are() {
+    for returning in [false, true] {
+        let lake = Lake::new();
+        let configuration = json!({ "delta.enableChangeDataFeed": "true", "delta.enableDeletionVectors": "true" });
+        let protocol = features(&["deletionVectors"], &["deletionVectors", "changeDataFeed"]);
+        let base = plain(&lake, protocol, &configuration).await;
+        updated(&base, 1, returning, |id| (id % 3 == 0).then_some(-id)).await.unwrap();
+        let commit = std::fs::read_to_string(lake.commit_path("t", 3)).unwrap();
+        let actions = commit.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let mut changes = Vec::new();
+        for cdc in actions.filter_map(|action| action.get("cdc").cloned()) {
+            let file = std::fs::File::open(lake.path("t").join(cdc["path"].as_str().unwrap())).unwrap();
+            for rows in ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap() {
+                let rows = rows.unwrap();
+                let number = |index: usize| rows.column(index).as_primitive::<Int64Type>();
+                let (texts, kinds) = (rows.column(2).as_string::<i32>(), rows.column(3).as_string::<i32>());
+                changes.extend((0..rows.num_rows()).map(|row| {
+                    assert_eq!(texts.value(row), format!("row {}", number(0).value(row)));
+                    (number(0).value(row), number(1).value(row), kinds.value(row).to_owned())
+                }));
+            }
+        }
+        changes.sort();
+        let expected = (0..5000).filter(|id| id % 3 == 0).flat_map(|id| {
+            let mut both = [(id, id, "update_preimage".to_owned()), (id, -id, "update_postimage".to_owned())];
+            both.sort();
+            both
+        });
+        assert_eq!(changes, expected.collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn a_statement_of_no_rows_commits_nothing() {
+    let lake = Lake::new();
+    let base = plain(&lake, features(&[], &[]), &json!({})).await;
+    let outcome = updated(&base, 1, false, |_| None).await.unwrap();
+    assert!(matches!(outcome, CommitOutcome::Committed(snapshot) if snapshot.version() == base.version()));
 }

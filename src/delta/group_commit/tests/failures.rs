@@ -6,9 +6,12 @@ use super::{
     store::{Store, Weather},
     *,
 };
-use crate::delta::{
-    fixtures::{field, metadata},
-    write::OutcomeUnknown,
+use crate::{
+    delta::{
+        fixtures::{field, metadata},
+        write::OutcomeUnknown,
+    },
+    engine::Error,
 };
 
 async fn failed(inserting: Inserting) -> Error {
