@@ -2,7 +2,8 @@
 //!
 //! An append is led at once if nobody is being led; otherwise it waits, and when the version under way is done, the
 //! leader takes all that wait (`waiting`), oldest first, makes one set of files of the rows of the small ones and one
-//! commit of them all (`round`), and tells each. So nobody waits for company, and the more come, the more share.
+//! commit of them all (`round`), and tells each. So the more come, the more share. Nobody waits for company but for a
+//! moment after a group of several, whose members are likely to come back (`company`).
 //!
 //! - An append hears of success only when the version that has its rows is durable.
 //! - Small ones that began from different versions share if those have the same definition; nothing else of a version
@@ -10,6 +11,7 @@
 //! - Whatever is wrong with one append is told to that one. A commit that fails is told to all that shared it.
 //! - An append whose caller goes away is dropped without a trace until it is taken.
 
+mod company;
 mod round;
 #[cfg(test)]
 mod tests;
@@ -25,7 +27,8 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use tokio::{
     runtime::Handle,
-    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot},
+    time::{Instant, timeout_at},
 };
 
 use super::{
@@ -35,6 +38,7 @@ use super::{
 };
 use crate::engine::{CommitOutcome, Result};
 
+use company::Company;
 pub(crate) use waiting::GroupLimits;
 use waiting::{Taken, Ticket, Waiting, Weight};
 
@@ -50,6 +54,8 @@ pub(crate) fn committer(base: DeltaSnapshot) -> Committer {
 pub(crate) struct Group {
     limits: GroupLimits,
     state: Mutex<State>,
+    /// Tells the leader that as many wait as may come.
+    complete: Notify,
     /// For those that wait; beyond, an append waits for a place before it joins.
     places: Arc<Semaphore>,
 }
@@ -59,6 +65,7 @@ struct State {
     waiting: Waiting<Member>,
     /// Whether somebody leads: takes those that wait until there are none.
     led: bool,
+    company: Company,
 }
 
 /// An append that waits.
@@ -88,7 +95,8 @@ impl CommitShared for SharedCommit {
 
 impl Group {
     pub(crate) fn new(limits: GroupLimits) -> Self {
-        Self { limits, state: Mutex::default(), places: Arc::new(Semaphore::new(limits.waiting.get())) }
+        let places = Arc::new(Semaphore::new(limits.waiting.get()));
+        Self { limits, state: Mutex::default(), complete: Notify::new(), places }
     }
 
     /// Waits behind those that came before, and sees to it that somebody leads.
@@ -98,6 +106,9 @@ impl Group {
         let (answer, outcome) = oneshot::channel();
         let mut state = self.lock();
         state.waiting.push(Member { base, written, answer, _place: place });
+        if state.company.is_complete(state.waiting.len()) {
+            self.complete.notify_one();
+        }
         self.lead(state);
         outcome
     }
@@ -115,6 +126,33 @@ impl Group {
             Ok(runtime) => drop(runtime.spawn(leading.lead())),
             Err(_) => drop(leading),
         }
+    }
+
+    /// Waits for those that are likely to come, if it has paid before.
+    async fn gather(&self) {
+        let (before, until) = {
+            let state = self.lock();
+            let waiting = state.waiting.len();
+            (waiting, state.company.wait(waiting, Instant::now()))
+        };
+        let Some(until) = until else { return };
+        // Told of an earlier group it looks again.
+        while !self.is_complete() && timeout_at(until, self.complete.notified()).await.is_ok() {}
+        let mut state = self.lock();
+        let waiting = state.waiting.len();
+        state.company.waited(before, waiting);
+    }
+
+    fn is_complete(&self) -> bool {
+        let state = self.lock();
+        state.company.is_complete(state.waiting.len())
+    }
+
+    /// A group of `members` that began at `began` is over.
+    fn over(&self, members: usize, began: Instant) {
+        let mut state = self.lock();
+        let appends = (members + state.waiting.len()).min(self.limits.statements.get());
+        state.company.after(appends, began, Instant::now());
     }
 
     /// Those that share the next version; `None` if nobody waits, and then nobody leads any more.
@@ -146,11 +184,15 @@ struct Leading {
 impl Leading {
     async fn lead(mut self) {
         self.begun = true;
-        while let Some(members) = self.group.next() {
+        loop {
+            self.group.gather().await;
+            let Some(members) = self.group.next() else { break };
+            let (count, began) = (members.len(), Instant::now());
             // Those it had taken hear that nobody answers.
             if AssertUnwindSafe(round::round(members)).catch_unwind().await.is_err() {
                 tracing::error!("a group of appends was left by a panic");
             }
+            self.group.over(count, began);
         }
         // Since that look another may have begun to lead.
         self.ended = true;

@@ -88,7 +88,6 @@ impl<T: Ticket> Waiting<T> {
         self.0.is_empty()
     }
 
-    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }

@@ -12,7 +12,9 @@ use futures::{StreamExt, stream};
 use object_store::{ObjectStore, ObjectStoreExt, path::Path};
 use tokio::runtime::Handle;
 
-use crate::delta::{durable, orphans::Marker};
+#[cfg(test)]
+use crate::delta::durable;
+use crate::delta::orphans::Marker;
 
 use super::{
     StageTarget,
@@ -145,16 +147,18 @@ impl Staging {
 
     /// Waits until every file is durable, and the entries of all directories down to it.
     pub(super) fn sync(&mut self) -> io::Result<()> {
-        if let Some(syncer) = self.syncer.take() {
-            syncer.finish()?;
+        let Some(mut syncer) = self.syncer.take() else { return Ok(()) };
+        if let Place::Local(root) = &self.place {
+            let mut directories = BTreeSet::new();
+            for path in &self.files {
+                directories.insert("");
+                directories.extend(path.match_indices('/').map(|(end, _)| &path[..end]));
+            }
+            // Beside the files: their names do not wait for their bytes.
+            let submit = |directory| syncer.submit(Arc::new(File::open(root.join(directory))?));
+            directories.into_iter().try_for_each(submit)?;
         }
-        let Place::Local(root) = &self.place else { return Ok(()) };
-        let mut directories = BTreeSet::new();
-        for path in &self.files {
-            directories.insert("");
-            directories.extend(path.match_indices('/').map(|(end, _)| &path[..end]));
-        }
-        directories.into_iter().try_for_each(|directory| durable::sync_directory(&root.join(directory)))
+        syncer.finish()
     }
 
     /// The files belong to a version, or may: dropping this removes nothing any more.

@@ -13,15 +13,17 @@ use crate::delta::durable;
 const THREADS_MAX: usize = 4;
 /// Files that may wait, each an open descriptor.
 const QUEUE_FILES: usize = 16;
-/// A file of at most this size, if it is the only one, is synced by whoever waits for it: it takes hardly longer than
-/// to start a thread.
+/// The first file, if it is no larger, is left to whoever waits for all: to sync it takes hardly longer than to start a
+/// thread.
 const LONE_BYTES_MAX: u64 = 1 << 20;
 
-/// Syncs the files it is given, on threads of its own unless there is but a small one.
+/// Syncs the files and directories it is given side by side.
 #[derive(Debug)]
 pub(super) struct Syncer {
-    /// A small file, while it is the only one.
-    only: Option<Arc<File>>,
+    /// The first file, if it is small.
+    first: Option<Arc<File>>,
+    /// How many have been submitted.
+    submitted: usize,
     files: mpsc::SyncSender<Arc<File>>,
     waiting: Arc<Mutex<mpsc::Receiver<Arc<File>>>>,
     threads: Vec<JoinHandle<io::Result<()>>>,
@@ -30,23 +32,16 @@ pub(super) struct Syncer {
 impl Syncer {
     pub(super) fn new() -> Self {
         let (files, waiting) = mpsc::sync_channel(QUEUE_FILES);
-        Self { only: None, files, waiting: Arc::new(Mutex::new(waiting)), threads: Vec::new() }
+        Self { first: None, submitted: 0, files, waiting: Arc::new(Mutex::new(waiting)), threads: Vec::new() }
     }
 
     /// Begins to sync a file to which nothing more is written, or notes it.
     pub(super) fn submit(&mut self, file: Arc<File>) -> io::Result<()> {
-        match self.only.take() {
-            Some(first) => self.hand_over(first)?,
-            None if self.threads.is_empty() && file.metadata()?.len() <= LONE_BYTES_MAX => {
-                self.only = Some(file);
-                return Ok(());
-            }
-            None => {}
+        self.submitted += 1;
+        if self.submitted == 1 && file.metadata()?.len() <= LONE_BYTES_MAX {
+            self.first = Some(file);
+            return Ok(());
         }
-        self.hand_over(file)
-    }
-
-    fn hand_over(&mut self, file: Arc<File>) -> io::Result<()> {
         if self.threads.len() < THREADS_MAX {
             let waiting = Arc::clone(&self.waiting);
             self.threads.push(thread::Builder::new().name("delta-sync".to_owned()).spawn(move || sync_all(&waiting))?);
@@ -58,7 +53,7 @@ impl Syncer {
     /// Waits until all files are durable.
     pub(super) fn finish(self) -> io::Result<()> {
         drop(self.files);
-        let mut outcome = self.only.map_or(Ok(()), |file| durable::sync(&file));
+        let mut outcome = self.first.map_or(Ok(()), |file| durable::sync(&file));
         for thread in self.threads {
             let synced = thread.join().unwrap_or_else(|_| Err(io::Error::other("a sync thread panicked")));
             outcome = outcome.and(synced);
@@ -89,7 +84,7 @@ mod tests {
 
     #[test]
     fn one_small_file_needs_no_thread_and_several_share_a_few() {
-        for (count, threads) in [(0, 0), (1, 0), (2, 2), (40, THREADS_MAX)] {
+        for (count, threads) in [(0, 0), (1, 0), (2, 1), (40, THREADS_MAX)] {
             let mut syncer = Syncer::new();
             let files = files(count);
             for file in &files {

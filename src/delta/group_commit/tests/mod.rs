@@ -3,7 +3,7 @@
 mod failures;
 mod store;
 
-use std::num::NonZeroUsize;
+use std::{num::NonZeroUsize, time::Duration};
 
 use arrow::{
     array::{ArrayRef, AsArray, Int64Array, StringArray},
@@ -309,4 +309,48 @@ async fn many_writers_lose_nothing_and_share() {
     expected.sort_unstable();
     assert_eq!(rows(&end).await, expected);
     assert_no_orphans(&lake, &end.table().clone()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_just_answered_are_waited_for_a_moment() {
+    let lake = Lake::new();
+    let table = table(&lake, &[], GroupLimits::default()).await;
+    let base = newest(&table).await.unwrap();
+    let turn = table.lock_commits().await;
+    let first = insert(&base, [0], "p");
+    until_waiting(&table, 0).await;
+    let others: Vec<_> = (1..4).map(|x| insert(&base, [x], "p")).collect();
+    until_waiting(&table, 3).await;
+    // The first's commit is a slow one, so that the moment is long enough.
+    tokio::time::advance(Duration::from_millis(100)).await;
+    drop(turn);
+    assert_eq!(committed(first).await.version(), 1);
+    let back = insert(&base, [4], "p");
+    assert_eq!(committed(back).await.version(), 2, "it came back in time for the others' commit");
+    assert_eq!(versions(others).await, [2; 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_long_for_those_who_do_not_come_back() {
+    let lake = Lake::new();
+    let table = table(&lake, &[], GroupLimits::default()).await;
+    let base = newest(&table).await.unwrap();
+    let turn = table.lock_commits().await;
+    let mut inserting = vec![insert(&base, [0], "p")];
+    until_waiting(&table, 0).await;
+    inserting.extend((1..4).map(|x| insert(&base, [x], "p")));
+    until_waiting(&table, 3).await;
+    tokio::time::advance(Duration::from_millis(100)).await;
+    drop(turn);
+    let began = Instant::now();
+    assert_eq!(versions(inserting).await, [1, 2, 2, 2]);
+    let waited = began.elapsed();
+    assert!(waited <= Duration::from_millis(20), "{waited:?}");
+    // Later ones wait for nobody, however many there were before.
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let began = Instant::now();
+    for version in 3..6 {
+        assert_eq!(committed(insert(&base, [version], "p")).await.version(), version as u64);
+    }
+    assert_eq!(began.elapsed(), Duration::ZERO);
 }
