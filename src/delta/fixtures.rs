@@ -8,6 +8,7 @@ use delta_kernel::actions::{
     deletion_vector_writer::{KernelDeletionVector, StreamingDeletionVectorWriter},
 };
 use deltalake_core::kernel::Add;
+use object_store::path::Path;
 use serde_json::{Value, json};
 use url::Url;
 use uuid::Uuid;
@@ -147,6 +148,17 @@ pub(crate) fn add(path: &str, size: u64) -> Value {
 /// A Remove by hand.
 pub(crate) fn remove(path: &str) -> Value {
     json!({ "remove": { "path": path, "dataChange": true, "deletionTimestamp": 1 } })
+}
+
+/// The file that an Add speaks of, without a vector.
+pub(crate) fn data_file(add: &Add) -> DataFile {
+    DataFile {
+        path: Path::parse(&add.path).unwrap(),
+        size_bytes: add.size as u64,
+        partition_values: add.partition_values.clone().into_iter().collect(),
+        stats_json: add.stats.as_deref().map(Into::into),
+        ..DataFile::default()
+    }
 }
 
 /// A definition from protocol and metadata actions.

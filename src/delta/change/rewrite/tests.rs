@@ -27,7 +27,7 @@ use crate::{
     delta::{
         DeltaFormat,
         file::DataFile,
-        fixtures::{Lake, Random, inline_vector, newest},
+        fixtures::{Lake, Random, data_file, inline_vector, newest},
         index::FileIndex,
         scan::read,
         write::Staged,
@@ -230,19 +230,6 @@ fn texts(batch: &RecordBatch, columns: usize) -> Vec<(i64, Vec<String>)> {
 
 fn log_path(file: &DataFile) -> String {
     file.log_path.as_deref().unwrap_or(file.path.as_ref()).to_owned()
-}
-
-fn data_file(add: &Add) -> DataFile {
-    DataFile {
-        path: Path::parse(&add.path).unwrap(),
-        log_path: None,
-        size_bytes: add.size as u64,
-        partition_values: add.partition_values.clone().into_iter().collect(),
-        stats_json: add.stats.as_deref().map(Into::into),
-        deletion_vector: None,
-        modified_ms: 0,
-        notes: None,
-    }
 }
 
 #[tokio::test]

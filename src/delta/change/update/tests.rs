@@ -8,7 +8,6 @@ use arrow::{
     datatypes::{DataType, Field, Int32Type, Int64Type, Schema},
 };
 use futures::TryStreamExt;
-use object_store::path::Path;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Value, json};
 
@@ -20,8 +19,7 @@ use crate::{
             data::{KINDS, Random, data_type, values},
             tables::told,
         },
-        file::DataFile,
-        fixtures::{Lake, features, field, field_with, metadata, newest},
+        fixtures::{Lake, data_file, features, field, field_with, metadata, newest},
         index::FileIndex,
         scan::{self, ScanSource},
         write::Staged,
@@ -59,17 +57,7 @@ fn places(rows: &RecordBatch) -> Vec<RowPlace> {
 
 /// What a reader finds in staged files.
 async fn staged_rows(base: &DeltaSnapshot, staged: &Staged) -> RecordBatch {
-    let files = staged.adds.iter().map(|add| DataFile {
-        path: Path::parse(&add.path).unwrap(),
-        log_path: None,
-        size_bytes: add.size as u64,
-        partition_values: add.partition_values.clone().into_iter().collect(),
-        stats_json: add.stats.as_deref().map(Into::into),
-        deletion_vector: None,
-        modified_ms: 0,
-        notes: None,
-    });
-    let files = Arc::new(FileIndex::try_new(files).unwrap());
+    let files = Arc::new(FileIndex::try_new(staged.adds.iter().map(data_file)).unwrap());
     read(ScanSource { files, ..base.source().await.unwrap() }, false).await
 }
 
