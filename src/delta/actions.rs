@@ -147,9 +147,10 @@ struct RemoveLine {
     deletion_vector: Option<DeletionVectorLine>,
 }
 
+/// A deletion vector as Add and Remove tell of it (PROTOCOL.md, "Deletion Vector Descriptor Schema").
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct DeletionVectorLine {
+pub(crate) struct DeletionVectorLine {
     storage_type: String,
     path_or_inline_dv: String,
     offset: Option<i32>,
@@ -202,12 +203,17 @@ impl RemoveLine {
 }
 
 fn descriptor(path: &str, line: Option<DeletionVectorLine>) -> Result<Option<DeletionVectorDescriptor>, CommitError> {
-    let read = |line: DeletionVectorLine| {
-        let storage = line.storage_type.parse()?;
-        let DeletionVectorLine { path_or_inline_dv, offset, size_in_bytes, cardinality, .. } = line;
-        DeletionVectorDescriptor::try_new(storage, path_or_inline_dv, offset, size_in_bytes, cardinality)
-    };
-    line.map(read).transpose().map_err(|source| CommitError::DeletionVector { path: path.to_owned(), source })
+    let read = line.map(DeletionVectorDescriptor::try_from).transpose();
+    read.map_err(|source| CommitError::DeletionVector { path: path.to_owned(), source })
+}
+
+impl TryFrom<DeletionVectorLine> for DeletionVectorDescriptor {
+    type Error = delta_kernel::Error;
+
+    fn try_from(line: DeletionVectorLine) -> Result<Self, Self::Error> {
+        let DeletionVectorLine { storage_type, path_or_inline_dv, offset, size_in_bytes, cardinality } = line;
+        Self::try_new(storage_type.parse()?, path_or_inline_dv, offset, size_in_bytes, cardinality)
+    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! What can go wrong behind the seam, by what the caller can do about it.
 
+use std::sync::Arc;
+
 /// The result of every fallible call on the seam.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A refusal or a failure. The variant says what helps next; the text is shown to the user as it is:
 /// lower case, no full stop, and it names the table, column or option it is about.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// The caller's request can never work as it is.
     #[error("{0}")]
@@ -35,13 +37,13 @@ pub enum Error {
         context: String,
         /// Why it failed.
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Arc<dyn std::error::Error + Send + Sync>,
     },
 }
 
 impl Error {
     /// Wraps a failure of storage, codec or task with what was being done.
     pub fn internal(context: impl Into<String>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::Internal { context: context.into(), source: source.into() }
+        Self::Internal { context: context.into(), source: source.into().into() }
     }
 }

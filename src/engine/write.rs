@@ -80,7 +80,7 @@ pub trait Change: Send + 'static {
 }
 
 /// How a commit ended.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum CommitOutcome {
     /// The change is durable; this is the first snapshot that has it.
     Committed(Arc<dyn Snapshot>),

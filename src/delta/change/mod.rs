@@ -16,9 +16,11 @@ mod rewrite;
 mod update;
 mod vectors;
 
+use std::sync::Arc;
+
 use arrow::{
-    array::{ArrayRef, RecordBatch},
-    datatypes::DataType,
+    array::{ArrayRef, RecordBatch, RecordBatchOptions},
+    datatypes::{DataType, Schema, SchemaRef},
 };
 use async_trait::async_trait;
 use deltalake_core::kernel::Add;
@@ -61,6 +63,7 @@ pub(crate) async fn begin(base: DeltaSnapshot, request: &ChangeRequest) -> Resul
         old_rows,
         new_rows,
         feed,
+        parts: None,
         failed: false,
     }))
 }
@@ -76,6 +79,8 @@ struct DeltaChange {
     /// Of an UPDATE.
     new_rows: Option<NewRows>,
     feed: Option<Feed>,
+    /// Of the batch that came last, and of what is set in it: those of one stream share their schema.
+    parts: Option<(SchemaRef, SchemaRef)>,
     /// A call has failed: rows may have been noted that were not changed.
     failed: bool,
 }
@@ -120,12 +125,27 @@ impl DeltaChange {
     }
 
     async fn take(&mut self, batch: &RecordBatch) -> Result<Option<RecordBatch>> {
-        let (values, row_ids) = split(batch)?;
+        let (values, row_ids) = self.split(batch)?;
         let places = self.changed.take(&row_ids).await?;
         match &self.request.kind {
             ChangeKind::Delete => self.delete(&places).await,
             ChangeKind::Update(_) => self.update(values, places).await,
         }
+    }
+
+    /// What is set, and the row ids.
+    fn split(&mut self, batch: &RecordBatch) -> Result<(RecordBatch, ArrayRef)> {
+        let Some((row_ids, values)) = batch.columns().split_last().filter(|(last, _)| are_row_ids(last)) else {
+            return Err(Error::InvalidArgument("the last column of a change must hold the row ids".to_owned()));
+        };
+        let (came, schema) = match self.parts.take().filter(|(came, _)| Arc::ptr_eq(came, batch.schema_ref())) {
+            Some(parts) => parts,
+            None => (batch.schema(), first_columns(batch.schema_ref(), values.len())?),
+        };
+        self.parts = Some((came, Arc::clone(&schema)));
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        let values = RecordBatch::try_new_with_options(schema, values.to_vec(), &options);
+        Ok((values.map_err(|e| Error::internal("taking row ids", e))?, Arc::clone(row_ids)))
     }
 
     async fn delete(&mut self, places: &[RowPlace]) -> Result<Option<RecordBatch>> {
@@ -149,7 +169,7 @@ impl DeltaChange {
             None => None,
         };
         if self.changed.is_empty() {
-            return Ok(CommitOutcome::Committed(std::sync::Arc::new(self.base)));
+            return Ok(CommitOutcome::Committed(Arc::new(self.base)));
         }
         if let Means::Rewrite = self.means {
             let stage = match &mut stage {
@@ -178,17 +198,13 @@ fn finished(mut files: Staged, staged: &mut Vec<Staged>) -> Vec<Add> {
     adds
 }
 
-/// What is set, and the row ids.
-fn split(batch: &RecordBatch) -> Result<(RecordBatch, ArrayRef)> {
-    let mut values = batch.clone();
-    let last = batch.num_columns().checked_sub(1);
-    let Some(last) = last.filter(|last| *batch.column(*last).data_type() == DataType::Struct(RowId::fields())) else {
-        return Err(Error::InvalidArgument("the last column of a change must hold the row ids".to_owned()));
-    };
-    Ok((
-        batch.project(&(0..last).collect::<Vec<_>>()).map_err(|e| Error::internal("taking row ids", e))?,
-        values.remove_column(last),
-    ))
+fn first_columns(schema: &Schema, count: usize) -> Result<SchemaRef> {
+    let first = schema.project(&(0..count).collect::<Vec<_>>());
+    first.map(Arc::new).map_err(|e| Error::internal("taking row ids", e))
+}
+
+fn are_row_ids(column: &ArrayRef) -> bool {
+    *column.data_type() == DataType::Struct(RowId::fields())
 }
 
 #[cfg(test)]

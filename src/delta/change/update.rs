@@ -214,9 +214,7 @@ impl NewRows {
         feed: Option<&mut Feed>,
     ) -> Result<RecordBatch> {
         let rows = self.columns.new_rows(values, old_rows)?;
-        self.stage.check(&rows)?;
-        let rows = self.rules.apply(&rows)?;
-        self.stage.write(&rows).await?;
+        let rows = self.stage.write_ruled(&self.rules, &rows).await?;
         if let (Some(feed), Some(old_rows)) = (feed, old_rows) {
             feed.write(old_rows, ChangeType::UpdatePreimage).await?;
             feed.write(&rows, ChangeType::UpdatePostimage).await?;

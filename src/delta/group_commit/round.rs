@@ -1,13 +1,11 @@
 //! One group on its way into a version: files of the rows that have none, one commit, and an answer to each.
 
-use std::sync::Arc;
-
 use super::{Answer, Member};
 use crate::{
     delta::{
         commit::append,
         snapshot::DeltaSnapshot,
-        write::{FewRows, OutcomeUnknown, Staged, Written, settle, write_together},
+        write::{FewRows, Staged, Written, settle, write_together},
     },
     engine::{CommitOutcome, Error, Result, Snapshot},
 };
@@ -57,14 +55,14 @@ async fn write(unwritten: Vec<Unwritten>, ready: &mut Ready) {
         }
         // One bad member spoils one half. Both fail by the disk, or the store, and so would all others, after as long.
         if parts > 1 && failed.len() == parts && failed.iter().all(|(_, error)| is_internal(error)) {
-            return failed.into_iter().for_each(|(part, error)| refuse(part, error));
+            return failed.into_iter().for_each(|(part, error)| refuse(part, &error));
         }
-        level = failed.into_iter().flat_map(|(part, error)| halves(part, error)).collect();
+        level = failed.into_iter().flat_map(|(part, error)| halves(part, &error)).collect();
     }
 }
 
 /// Two parts to be tried again; none of one, which hears why.
-fn halves(mut part: Vec<Unwritten>, error: Error) -> Vec<Vec<Unwritten>> {
+fn halves(mut part: Vec<Unwritten>, error: &Error) -> Vec<Vec<Unwritten>> {
     if part.len() == 1 {
         refuse(part, error);
         return Vec::new();
@@ -73,9 +71,8 @@ fn halves(mut part: Vec<Unwritten>, error: Error) -> Vec<Vec<Unwritten>> {
     vec![part, rest]
 }
 
-fn refuse(part: Vec<Unwritten>, error: Error) {
-    let told = Told::of(Err(error));
-    part.into_iter().for_each(|one| one.asking.hear(&told));
+fn refuse(part: Vec<Unwritten>, error: &Error) {
+    part.into_iter().for_each(|one| one.asking.hear(Err(error.clone())));
 }
 
 /// Members whose rows are in durable files.
@@ -100,62 +97,15 @@ impl Ready {
         let rows = self.members.iter().map(|member| member.rows).sum();
         let adds = self.files.iter_mut().flat_map(|files| std::mem::take(&mut files.adds)).collect();
         tracing::debug!(appends = self.members.len(), rows, files = self.files.len(), "a group commits");
-        let told = Told::of(settle(self.files, append(base, adds, rows)).await);
-        self.members.into_iter().for_each(|member| member.hear(&told));
+        let outcome = settle(self.files, append(base, adds, rows)).await;
+        self.members.into_iter().for_each(|member| member.hear(outcome.clone()));
     }
 }
 
 impl Asking {
-    fn hear(self, told: &Told) {
+    fn hear(self, outcome: Result<CommitOutcome>) {
         // Nobody may be listening any more.
-        let _ = self.answer.send(told.again());
-    }
-}
-
-/// An outcome that is told to several.
-enum Told {
-    Committed(Arc<dyn Snapshot>),
-    Conflict(String),
-    /// With its source to be shared, and whether it says that a commit may stand.
-    Internal {
-        context: String,
-        source: Arc<dyn std::error::Error + Send + Sync>,
-        unknown: bool,
-    },
-    Refused(fn(String) -> Error, String),
-}
-
-impl Told {
-    fn of(outcome: Result<CommitOutcome>) -> Self {
-        match outcome {
-            Ok(CommitOutcome::Committed(snapshot)) => Self::Committed(snapshot),
-            Ok(CommitOutcome::Conflict { reason }) => Self::Conflict(reason),
-            Err(Error::Internal { context, source }) => match source.downcast::<OutcomeUnknown>() {
-                Ok(unknown) => Self::Internal { context, source: unknown.0.into(), unknown: true },
-                Err(source) => Self::Internal { context, source: source.into(), unknown: false },
-            },
-            Err(Error::InvalidArgument(text)) => Self::Refused(Error::InvalidArgument, text),
-            Err(Error::NotFound(text)) => Self::Refused(Error::NotFound, text),
-            Err(Error::AlreadyExists(text)) => Self::Refused(Error::AlreadyExists, text),
-            Err(Error::FailedPrecondition(text)) => Self::Refused(Error::FailedPrecondition, text),
-            Err(Error::Conflict(text)) => Self::Refused(Error::Conflict, text),
-            Err(Error::ResourceExhausted(text)) => Self::Refused(Error::ResourceExhausted, text),
-            Err(Error::Unsupported(text)) => Self::Refused(Error::Unsupported, text),
-        }
-    }
-
-    fn again(&self) -> Result<CommitOutcome> {
-        match self {
-            Self::Committed(snapshot) => Ok(CommitOutcome::Committed(snapshot.clone())),
-            Self::Conflict(reason) => Ok(CommitOutcome::Conflict { reason: reason.clone() }),
-            Self::Internal { context, source, unknown: true } => {
-                Err(Error::internal(context.clone(), OutcomeUnknown(Box::new(source.clone()))))
-            }
-            Self::Internal { context, source, unknown: false } => {
-                Err(Error::internal(context.clone(), Box::new(source.clone())))
-            }
-            Self::Refused(refusal, text) => Err(refusal(text.clone())),
-        }
+        let _ = self.answer.send(outcome);
     }
 }
 

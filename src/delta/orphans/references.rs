@@ -7,6 +7,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::delta::{
+    actions::DeletionVectorLine,
     file::{PathError, data_path},
     log::Log,
     store::TableStore,
@@ -76,17 +77,7 @@ struct Line {
 #[serde(rename_all = "camelCase")]
 struct FileLine {
     path: String,
-    deletion_vector: Option<VectorLine>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct VectorLine {
-    storage_type: String,
-    path_or_inline_dv: String,
-    offset: Option<i32>,
-    size_in_bytes: i32,
-    cardinality: i64,
+    deletion_vector: Option<DeletionVectorLine>,
 }
 
 fn take_out(files: &mut HashSet<String>, root: &Url, commit: &[u8]) -> Result<(), Unclear> {
@@ -103,15 +94,8 @@ fn take_out(files: &mut HashSet<String>, root: &Url, commit: &[u8]) -> Result<()
 }
 
 /// The path below the root of a vector's file; `None` if the log itself holds the vector.
-fn vector_path(root: &Url, line: VectorLine) -> Result<Option<String>, Unclear> {
-    let VectorLine { storage_type, path_or_inline_dv, offset, size_in_bytes, cardinality } = line;
-    let vector = DeletionVectorDescriptor::try_new(
-        storage_type.parse()?,
-        path_or_inline_dv,
-        offset,
-        size_in_bytes,
-        cardinality,
-    )?;
+fn vector_path(root: &Url, line: DeletionVectorLine) -> Result<Option<String>, Unclear> {
+    let vector = DeletionVectorDescriptor::try_from(line)?;
     let Some(url) = vector.absolute_path(root)? else { return Ok(None) };
     Ok(Some(data_path(root, url.as_str())?.into()))
 }

@@ -27,22 +27,12 @@ impl DeltaAppend {
         let AppendTarget { stage, rules, base, committer } = target;
         Ok(Self { rules, stage: Stage::begin_within(stage, limits)?, base, committer })
     }
-
-    fn ruled(&mut self, batch: &RecordBatch) -> Result<RecordBatch> {
-        let ruled = self.stage.check(batch).and_then(|()| self.rules.apply(batch));
-        if ruled.is_err() {
-            self.stage.stop();
-        }
-        ruled
-    }
 }
 
 #[async_trait]
 impl Append for DeltaAppend {
     async fn write(&mut self, batch: RecordBatch) -> Result<RecordBatch> {
-        let batch = if self.stage.has_failed() { batch } else { self.ruled(&batch)? };
-        self.stage.write(&batch).await?;
-        Ok(batch)
+        self.stage.write_ruled(&self.rules, &batch).await
     }
 
     async fn commit(self: Box<Self>) -> Result<CommitOutcome> {

@@ -25,7 +25,7 @@ use super::{
     staging::{Place, Staging},
 };
 use crate::{
-    delta::schema::TableSchema,
+    delta::{rules::Rules, schema::TableSchema},
     engine::{CommitOutcome, Error, Result},
 };
 
@@ -112,12 +112,21 @@ impl Stage {
         self.rows == 0 && !self.has_failed()
     }
 
-    /// Does a batch have the table's columns, in order, by name and type?
+    /// Stages rows of the table's columns as its rules make them, and answers with those.
     ///
     /// # Errors
-    /// `InvalidArgument` by the column that differs.
-    pub(crate) fn check(&mut self, batch: &RecordBatch) -> Result<()> {
-        self.check.check(batch)
+    /// As [`Stage::write`]; `InvalidArgument` also if a row breaks a rule.
+    pub(crate) async fn write_ruled(&mut self, rules: &Rules, batch: &RecordBatch) -> Result<RecordBatch> {
+        if self.has_failed() {
+            return Err(already_failed());
+        }
+        let ruled = self.check.check(batch).and_then(|()| rules.apply(batch));
+        if ruled.is_err() {
+            self.stop();
+        }
+        let ruled = ruled?;
+        self.write(&ruled).await?;
+        Ok(ruled)
     }
 
     /// Stages rows of the table's columns that satisfy its rules. Waits while the encoder is behind.
