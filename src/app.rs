@@ -70,7 +70,7 @@ impl Server {
         if !faults.is_empty() {
             return Err(StartError::Config(faults));
         }
-        let format = Arc::new(DeltaFormat::new(config.delta));
+        let format = Arc::new(DeltaFormat::new(config.delta.clone()));
         let catalogs = catalogs(&config, &format)?;
         Ok(Self { format: Some(format), ..Self::bind_catalogs(config, catalogs).await? })
     }

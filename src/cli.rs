@@ -7,7 +7,7 @@ use deltaport_transports::Endpoint;
 
 use crate::{
     config::{CatalogConfig, Config, LISTEN_DEFAULT, Limits},
-    delta::{DeletionVectors, DeltaOptions},
+    delta::{DeletionVectors, DeltaOptions, MergeOptions},
 };
 
 /// Serves Delta tables to DuckDB over its Airport extension.
@@ -81,6 +81,12 @@ pub struct TableOptions {
     /// its own [default: 1024].
     #[arg(long, value_name = "N")]
     pub group_commit_statements_max: Option<NonZeroUsize>,
+    /// MiB that one MERGE may keep in memory; what goes beyond is spilled to disk [default: 512].
+    #[arg(long, value_name = "MIB")]
+    pub merge_memory_mib_max: Option<NonZeroUsize>,
+    /// Where a MERGE spills to [default: the directory for temporary files].
+    #[arg(long, value_name = "DIRECTORY")]
+    pub spill_directory: Option<PathBuf>,
 }
 
 /// Whether UPDATE and DELETE write deletion vectors.
@@ -106,7 +112,17 @@ impl TableOptions {
             group_commit_statements_max: self
                 .group_commit_statements_max
                 .unwrap_or(defaults.group_commit_statements_max),
+            merge: self.merge(),
             ..defaults
+        }
+    }
+
+    fn merge(&self) -> MergeOptions {
+        let defaults = MergeOptions::default();
+        let bytes = |mib: NonZeroUsize| mib.saturating_mul(NonZeroUsize::new(1 << 20).unwrap_or(mib));
+        MergeOptions {
+            memory_bytes_max: self.merge_memory_mib_max.map_or(defaults.memory_bytes_max, bytes),
+            spill_directory: self.spill_directory.clone().unwrap_or(defaults.spill_directory),
         }
     }
 }

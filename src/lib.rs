@@ -9,6 +9,7 @@
 //! - [`catalog`]: which schemas and tables exist.
 //! - [`engine`]: the seam over any table format. Arrow types only.
 //! - [`expression`]: SQL expressions over rows. Pure.
+//! - [`merge`]: MERGE's clauses, understood. Pure.
 //! - [`delta`]: Delta Lake behind that seam. The only module that names deltalake or the kernel.
 //! - [`shutdown`]: no new calls, then a bounded drain.
 //!
@@ -17,8 +18,8 @@
 //! # Invariants
 //!
 //! - Arrows run downward only: `app` → `service` → {`protocol`, `catalog`, `engine`}; `catalog` → `engine`;
-//!   `delta` → {`engine`, `expression`}; `expression` → `engine`.
-//! - `protocol`, `engine` and `expression` do no I/O.
+//!   `delta` → {`engine`, `merge`, `expression`}; `merge` → {`expression`, `engine`}; `expression` → `engine`.
+//! - `protocol`, `engine`, `expression` and `merge` do no I/O.
 //! - Only `delta/` names Delta; only `service/status.rs` makes a `tonic::Status`.
 //! - A row id is resolved only against the snapshot that minted it.
 //! - A SQL statement is whole in one commit or in none, and it is durable before it is acknowledged.
@@ -32,6 +33,7 @@ pub mod delta;
 pub mod demo;
 pub mod engine;
 pub mod expression;
+pub mod merge;
 pub mod protocol;
 pub mod service;
 pub mod shutdown;

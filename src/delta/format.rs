@@ -40,7 +40,8 @@ impl DeltaFormat {
         }
         let limits = GroupLimits::of_statements(self.options.group_commit_statements_max);
         let table = DeltaTable::new(TableStore::open(location)?, self.background.clone()).with_group(limits);
-        let table = Arc::new(table.with_deletion_vectors(self.options.deletion_vectors));
+        let table = table.with_deletion_vectors(self.options.deletion_vectors);
+        let table = Arc::new(table.with_merge(self.options.merge.clone()));
         tables.put(location.clone(), table.clone());
         Ok(table)
     }

@@ -15,6 +15,7 @@
 //! - `write`: encoding, statistics and appends.
 //! - `group_commit`: appends that share a version.
 //! - `change`: rows updated and deleted.
+//! - `merge`: rows of a source against rows of a table.
 //! - `alter`: changes of a table's definition.
 
 mod actions;
@@ -42,6 +43,7 @@ mod history;
 mod index;
 mod log;
 mod log_listing;
+mod merge;
 mod options;
 mod orphans;
 mod replay;
@@ -57,4 +59,4 @@ mod version;
 mod write;
 
 pub use format::DeltaFormat;
-pub use options::{DeletionVectors, DeltaOptions};
+pub use options::{DeletionVectors, DeltaOptions, MergeOptions};

@@ -10,14 +10,15 @@ use super::{
     definition::Definition,
     group_commit,
     index::FileIndex,
+    merge,
     scan::{self, ColumnSummary, ScanSource},
     table::DeltaTable,
     version::Version,
     write::{self, AppendTarget},
 };
 use crate::engine::{
-    Append, Change, ChangeRequest, ColumnNotes, ColumnStatistics, Error, ReadPart, ReadPlan, ReadStream, Result,
-    ScanRequest, Snapshot,
+    Append, Change, ChangeRequest, ColumnNotes, ColumnStatistics, Error, Merge, MergeRequest, ReadPart, ReadPlan,
+    ReadStream, Result, ScanRequest, Snapshot,
 };
 
 /// So many files may take milliseconds to look at, which calls beside this one should not wait for.
@@ -133,6 +134,14 @@ impl Snapshot for DeltaSnapshot {
 
     async fn change(&self, request: &ChangeRequest) -> Result<Box<dyn Change>> {
         change::begin(self.clone(), request).await
+    }
+
+    fn merge_returns(&self, request: &MergeRequest) -> Result<Option<SchemaRef>> {
+        merge::returns(self, request)
+    }
+
+    async fn merge(&self, request: &MergeRequest) -> Result<Box<dyn Merge>> {
+        merge::begin(self.clone(), request).await
     }
 }
 

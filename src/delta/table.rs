@@ -15,7 +15,7 @@ use lru::LruCache;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{
-    DeletionVectors,
+    DeletionVectors, MergeOptions,
     actions::parse_commit,
     checkpoint::Background,
     definition::Definition,
@@ -56,6 +56,7 @@ pub(crate) struct DeltaTable {
     /// Whether what an earlier process left has been looked for.
     cleaned: AtomicBool,
     deletion_vectors: DeletionVectors,
+    merge: MergeOptions,
 }
 
 #[derive(Debug)]
@@ -80,12 +81,18 @@ impl DeltaTable {
             background,
             cleaned: AtomicBool::new(false),
             deletion_vectors: DeletionVectors::default(),
+            merge: MergeOptions::default(),
         }
     }
 
     /// The table where vectors are written as told.
     pub(crate) fn with_deletion_vectors(self, deletion_vectors: DeletionVectors) -> Self {
         Self { deletion_vectors, ..self }
+    }
+
+    /// With other bounds on what a MERGE keeps.
+    pub(crate) fn with_merge(self, merge: MergeOptions) -> Self {
+        Self { merge, ..self }
     }
 
     /// With other bounds on what shares a commit.
@@ -115,6 +122,11 @@ impl DeltaTable {
     /// Whether UPDATE and DELETE write deletion vectors: if the table wants them and the server may.
     pub(crate) fn writes_deletion_vectors(&self, definition: &Definition) -> bool {
         self.deletion_vectors == DeletionVectors::AsTable && definition.wants_deletion_vectors()
+    }
+
+    /// What a MERGE may keep.
+    pub(crate) fn merge_options(&self) -> &MergeOptions {
+        &self.merge
     }
 
     pub(crate) fn background(&self) -> &Background {

@@ -8,6 +8,7 @@ mod alter;
 #[cfg(test)]
 pub(crate) mod contract;
 mod error;
+mod merge;
 mod predicate;
 mod row_id;
 mod scan;
@@ -18,6 +19,7 @@ mod write;
 
 pub use alter::Alteration;
 pub use error::{Error, Result};
+pub use merge::{Merge, MergeClauses, MergeCounts, MergeOutcome, MergeRequest, Merged};
 pub use predicate::{ColumnPath, CompareOp, Predicate, Scalar};
 pub use row_id::{ROW_ID_COLUMN, RowId, row_id_field};
 pub use scan::{ReadBatch, ReadPart, ReadPlan, ReadStream, ReadUnit, ScanRequest};

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use url::Url;
 
 use super::{
-    Alteration, Append, Change, ChangeRequest, ColumnStatistics, ReadPart, ReadPlan, ReadStream, Result, ScanRequest,
+    Alteration, Append, Change, ChangeRequest, ColumnStatistics, Merge, MergeRequest, ReadPart, ReadPlan, ReadStream,
+    Result, ScanRequest,
 };
 
 /// A table format: opens and makes tables at locations.
@@ -137,4 +138,18 @@ pub trait Snapshot: Debug + Send + Sync + 'static {
     /// `Unsupported` if the table needs something of such a write that is not offered, by its name;
     /// `FailedPrecondition` if it is append-only; `InvalidArgument` if a column is not there, or set twice.
     async fn change(&self, request: &ChangeRequest) -> Result<Box<dyn Change>>;
+
+    /// The columns that a MERGE gives back by its RETURNING; `None` without one. No I/O.
+    ///
+    /// # Errors
+    /// As [`Self::merge`].
+    fn merge_returns(&self, request: &MergeRequest) -> Result<Option<SchemaRef>>;
+
+    /// Begins a MERGE into the table this is a snapshot of.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if the clauses are none, or name what is not there; `Unsupported`, by name, for what of them is
+    /// not offered, or if the table needs something of such a write that is not offered; `FailedPrecondition` if the table
+    /// is append-only and rows are to be changed.
+    async fn merge(&self, request: &MergeRequest) -> Result<Box<dyn Merge>>;
 }

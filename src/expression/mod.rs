@@ -24,6 +24,8 @@ mod tests;
 mod tree;
 mod types;
 
+use std::collections::BTreeMap;
+
 use arrow::{
     array::ArrayRef,
     datatypes::{Field, Schema},
@@ -110,6 +112,21 @@ impl Expression {
         }
         let values = eval::evaluate(&self.tree, &eval::Rows::all(&columns, rows.num_rows()))?;
         seam::release(&values.expand(rows.num_rows())?, &self.tree.ty, &self.result)
+    }
+
+    /// The same over fewer columns, or others in another order: the column `i` of the rows to come is `columns[i]` of those
+    /// it is bound to.
+    ///
+    /// # Errors
+    /// `Internal` if a column that it reads is not among them.
+    pub fn over(&self, columns: &[usize]) -> Result<Self> {
+        let to: BTreeMap<usize, usize> = columns.iter().enumerate().map(|(to, from)| (*from, to)).collect();
+        if let Some(missing) = self.columns.iter().find(|column| !to.contains_key(column)) {
+            return Err(Error::internal("rows lack a column of an expression", format!("column {missing}")));
+        }
+        let mut tree = self.tree.clone();
+        tree.renumber(&to);
+        Ok(Self::of(tree, self.result.clone()))
     }
 
     /// The expression in a dialect's SQL, meaning the same there. A text that Delta's log is to keep is Spark's.

@@ -1,5 +1,7 @@
 //! The typed tree of an expression: every name resolved, every cast in place.
 
+use std::collections::BTreeMap;
+
 use arrow::array::ArrayRef;
 
 use super::{
@@ -153,6 +155,41 @@ impl Typed {
             Node::In(value, list) => {
                 visit(value);
                 list.iter().for_each(visit);
+            }
+        }
+    }
+
+    /// Gives the columns it reads other indexes, all of which `to` must have.
+    pub(super) fn renumber(&mut self, to: &BTreeMap<usize, usize>) {
+        if let Node::Column { index, .. } = &mut self.node
+            && let Some(other) = to.get(index)
+        {
+            *index = *other;
+        }
+        self.inputs_mut(&mut |input| input.renumber(to));
+    }
+
+    fn inputs_mut(&mut self, visit: &mut dyn FnMut(&mut Self)) {
+        match &mut self.node {
+            Node::Column { .. } | Node::Literal(_) => {}
+            Node::Cast { input, .. } | Node::Not(input) | Node::IsNull(input) => visit(input),
+            Node::Compare(_, left, right) => {
+                visit(left);
+                visit(right);
+            }
+            Node::And(inputs) | Node::Or(inputs) | Node::Coalesce(inputs) | Node::Call(_, inputs) => {
+                inputs.iter_mut().for_each(visit);
+            }
+            Node::Case(branches, otherwise) => {
+                for (condition, value) in branches {
+                    visit(condition);
+                    visit(value);
+                }
+                visit(otherwise);
+            }
+            Node::In(value, list) => {
+                visit(value);
+                list.iter_mut().for_each(visit);
             }
         }
     }

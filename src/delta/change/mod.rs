@@ -25,9 +25,8 @@ use arrow::{
 use async_trait::async_trait;
 use deltalake_core::kernel::Add;
 
-pub(crate) use self::commit::Means;
+pub(crate) use self::{changed_rows::ChangedRows, commit::Means};
 use self::{
-    changed_rows::ChangedRows,
     commit::ChangeSet,
     feed::{ChangeType, Feed},
     update::NewRows,

@@ -2,8 +2,8 @@ use arrow::datatypes::{Schema, SchemaRef};
 
 use super::*;
 use crate::engine::{
-    Alteration, Append, Change, ChangeRequest, ColumnNotes, ColumnStatistics, ReadPart, ReadPlan, ReadStream,
-    ScanRequest,
+    Alteration, Append, Change, ChangeRequest, ColumnNotes, ColumnStatistics, Merge, MergeRequest, ReadPart, ReadPlan,
+    ReadStream, ScanRequest,
 };
 
 fn table(name: &str) -> TableName {
@@ -72,6 +72,12 @@ impl Snapshot for FakeSnapshot {
         Err(fake())
     }
     async fn change(&self, _: &ChangeRequest) -> Result<Box<dyn Change>> {
+        Err(Error::Unsupported("a fake".to_owned()))
+    }
+    fn merge_returns(&self, _: &MergeRequest) -> Result<Option<SchemaRef>> {
+        Err(Error::Unsupported("a fake".to_owned()))
+    }
+    async fn merge(&self, _: &MergeRequest) -> Result<Box<dyn Merge>> {
         Err(Error::Unsupported("a fake".to_owned()))
     }
 

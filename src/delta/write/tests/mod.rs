@@ -37,8 +37,8 @@ use crate::{
         schema::{ColumnMapping, TableSchema},
     },
     engine::{
-        Append, Change, ChangeRequest, ColumnNotes, ColumnStatistics, CommitOutcome, Error, ReadPart, ReadPlan,
-        ReadStream, Result, ScanRequest, Snapshot,
+        Append, Change, ChangeRequest, ColumnNotes, ColumnStatistics, CommitOutcome, Error, Merge, MergeRequest,
+        ReadPart, ReadPlan, ReadStream, Result, ScanRequest, Snapshot,
     },
 };
 
@@ -79,6 +79,12 @@ impl Snapshot for FakeSnapshot {
         Err(Error::Unsupported("a fake".to_owned()))
     }
     async fn change(&self, _: &ChangeRequest) -> Result<Box<dyn Change>> {
+        Err(Error::Unsupported("a fake".to_owned()))
+    }
+    fn merge_returns(&self, _: &MergeRequest) -> Result<Option<SchemaRef>> {
+        Err(Error::Unsupported("a fake".to_owned()))
+    }
+    async fn merge(&self, _: &MergeRequest) -> Result<Box<dyn Merge>> {
         Err(Error::Unsupported("a fake".to_owned()))
     }
 }
