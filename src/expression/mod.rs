@@ -7,6 +7,7 @@
 //! `types`) into a typed `tree`, which is evaluated over batches (`eval`, `cast`, `functions`) or written in another
 //! dialect (`print`).
 
+mod bare;
 mod bind;
 mod cast;
 mod eval;
@@ -93,6 +94,13 @@ impl Expression {
     /// Indexes of the columns it reads, ascending, without repetition.
     pub fn columns(&self) -> &[usize] {
         &self.columns
+    }
+
+    /// The column that it is, if it is one and nothing else, or one cast to a type in which its values are less, equal,
+    /// greater and NULL just as they were, as INTEGER to BIGINT. Where the type is another than the column's, so are the
+    /// values: bounds of the one must be cast before they say anything of the other.
+    pub fn as_column(&self) -> Option<usize> {
+        bare::column(&self.tree)
     }
 
     /// Its value for each row. `rows` has the columns it was bound to.
