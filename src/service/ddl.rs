@@ -144,9 +144,10 @@ impl Airport {
     async fn drop_schema(&self, request: &DropSchema, this: &mut Try) -> Answer<Option<Vec<u8>>> {
         if holds_functions(&request.schema_name) {
             let schema = &request.schema_name;
-            return Err(
-                Error::FailedPrecondition(format!("schema {schema:?} holds the catalog's functions and stays")).into()
-            );
+            return Err(Error::FailedPrecondition(format!(
+                "schema {schema:?} holds the catalog's functions and stays"
+            ))
+            .into());
         }
         this.begun = true;
         let dropped = self.catalog(&request.catalog_name)?.drop_schema(&request.schema_name).await;
