@@ -146,7 +146,8 @@ impl Transactions {
 
     /// As [`Self::advance`], if the transaction has seen the table at all; otherwise its first look will do.
     pub(super) fn advance_seen(&self, transaction: Option<&str>, name: &TableName, snapshot: &Arc<dyn Snapshot>) {
-        let seen = |id: &str| self.lock(|state| state.transactions.peek(id).is_some_and(|p| p.tables.contains_key(name)));
+        let seen =
+            |id: &str| self.lock(|state| state.transactions.peek(id).is_some_and(|p| p.tables.contains_key(name)));
         if transaction.is_some_and(seen) {
             self.advance(transaction, name, snapshot);
         }

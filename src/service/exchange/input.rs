@@ -50,7 +50,9 @@ impl Opening {
                 self.pending = Some(message);
                 return match call.is_empty() {
                     false => Ok(call),
-                    true => Err(Failure::Malformed("the exchange does not say what the function is called with".into())),
+                    true => {
+                        Err(Failure::Malformed("the exchange does not say what the function is called with".into()))
+                    }
                 };
             }
             note_empty(&mut empty)?;
