@@ -25,12 +25,13 @@ use arrow::{
 use async_trait::async_trait;
 use deltalake_core::kernel::Add;
 
-pub(crate) use self::{changed_rows::ChangedRows, commit::Means};
-use self::{
-    commit::ChangeSet,
+pub(crate) use self::{
+    changed_rows::ChangedRows,
+    commit::Means,
     feed::{ChangeType, Feed},
-    update::NewRows,
+    rewrite::stage_survivors,
 };
+use self::{commit::ChangeSet, update::NewRows};
 use super::{
     scan::{RowFetcher, RowPlace},
     snapshot::DeltaSnapshot,
@@ -175,7 +176,7 @@ impl DeltaChange {
                 Some(stage) => stage,
                 None => stage.insert(Stage::begin(self.base.table().stage_target(self.base.definition()))?),
             };
-            rewrite::stage_survivors(&self.base, &self.changed, stage).await?;
+            stage_survivors(&self.base, &self.changed, stage).await?;
         }
         let adds = match stage {
             Some(stage) => finished(stage.finish().await?, &mut staged),
@@ -191,7 +192,7 @@ impl DeltaChange {
 }
 
 /// The Adds of staged files, which are kept until their commit is decided.
-fn finished(mut files: Staged, staged: &mut Vec<Staged>) -> Vec<Add> {
+pub(crate) fn finished(mut files: Staged, staged: &mut Vec<Staged>) -> Vec<Add> {
     let adds = std::mem::take(&mut files.adds);
     staged.push(files);
     adds
