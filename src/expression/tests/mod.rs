@@ -3,6 +3,7 @@
 mod lazy;
 mod limits;
 mod oracle;
+mod predicate;
 mod print;
 mod refusals;
 mod render;
