@@ -160,7 +160,9 @@ impl Random {
             0 => format!("{name} IS {not}NULL"),
             1 => format!("{name} {not}BETWEEN {a} AND {b}"),
             2 | 3 => format!("{name} {not}IN ({a}, {b}, {c})"),
-            4 => self.pick(&["o", "o = true", "o IS TRUE", "o IS NOT FALSE", "CAST(NULL AS BOOLEAN)", "true", "1 > 2"]).to_owned(),
+            4 => self
+                .pick(&["o", "o = true", "o IS TRUE", "o IS NOT FALSE", "CAST(NULL AS BOOLEAN)", "true", "1 > 2"])
+                .to_owned(),
             5 => format!("{a} {op} {name}"),
             6 => self.pick(&["i = b", "i + 1 > 5", "length(t) = 1", "t LIKE 'a%'", "u % 2 = 1"]).to_owned(),
             7 => format!("{name} {op} {a} IS {not}NULL"),
