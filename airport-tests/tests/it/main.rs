@@ -16,6 +16,7 @@ mod golden;
 mod insert;
 mod lakes;
 mod limits;
+mod merge;
 mod names;
 mod oracle;
 mod push_down;
