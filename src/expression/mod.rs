@@ -7,6 +7,7 @@
 //! `types`) into a typed `tree`, which is evaluated over batches (`eval`, `cast`, `functions`) or written in another
 //! dialect (`print`).
 
+mod bare;
 mod bind;
 mod cast;
 mod eval;
@@ -15,6 +16,7 @@ mod functions;
 pub(crate) mod fuzz;
 mod limits;
 mod parse;
+mod predicate;
 mod print;
 mod render;
 mod rules;
@@ -32,7 +34,7 @@ use arrow::{
     record_batch::RecordBatch,
 };
 
-use crate::engine::{Error, Result};
+use crate::engine::{Error, Predicate, Result};
 pub use render::render_row;
 use tree::Typed;
 use types::Type;
@@ -95,6 +97,13 @@ impl Expression {
         &self.columns
     }
 
+    /// The column that it is, if it is one and nothing else, or one cast to a type in which its values are less, equal,
+    /// greater and NULL just as they were, as INTEGER to BIGINT. Where the type is another than the column's, so are the
+    /// values: bounds of the one must be cast before they say anything of the other.
+    pub fn as_column(&self) -> Option<usize> {
+        bare::column(&self.tree)
+    }
+
     /// Its value for each row. `rows` has the columns it was bound to.
     ///
     /// # Errors
@@ -127,6 +136,12 @@ impl Expression {
         let mut tree = self.tree.clone();
         tree.renumber(&to);
         Ok(Self::of(tree, self.result.clone()))
+    }
+
+    /// The rows of which it is true, as far as a predicate can tell: it is BOOLEAN, and `columns` are (the first of) those
+    /// it is bound to. Of other columns nothing is told.
+    pub fn predicate(&self, columns: &Schema) -> Predicate {
+        predicate::told(&self.tree, columns, true)
     }
 
     /// The expression in a dialect's SQL, meaning the same there. A text that Delta's log is to keep is Spark's.
