@@ -12,6 +12,7 @@ mod cut_off;
 mod ddl;
 mod errors;
 mod foreign;
+mod functions;
 mod golden;
 mod insert;
 mod lakes;
