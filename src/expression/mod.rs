@@ -7,6 +7,7 @@
 //! `types`) into a typed `tree`, which is evaluated over batches (`eval`, `cast`, `functions`) or written in another
 //! dialect (`print`).
 
+mod bare;
 mod bind;
 mod cast;
 mod eval;
@@ -96,11 +97,32 @@ impl Expression {
         &self.columns
     }
 
+    /// The column that it is, if it is one and nothing else, or one cast to a type in which its values are less, equal,
+    /// greater and NULL just as they were, as INTEGER to BIGINT. Where the type is another than the column's, so are the
+    /// values: bounds of the one must be cast before they say anything of the other.
+    pub fn as_column(&self) -> Option<usize> {
+        bare::column(&self.tree)
+    }
+
     /// Its value for each row. `rows` has the columns it was bound to.
     ///
     /// # Errors
     /// `InvalidArgument` where the dialect fails on a row (overflow, a cast of text that is no number), with the value.
     pub fn evaluate(&self, rows: &RecordBatch) -> Result<ArrayRef> {
+        seam::release(&self.values(rows)?, &self.tree.ty, &self.result)
+    }
+
+    /// The same in a form of its own, where two values of this type are bit for bit equal if, and only if, the dialect's `=`
+    /// holds of them. The type is another for some (INTERVAL, HUGEINT, MAP), the NULLs are the same.
+    ///
+    /// # Errors
+    /// As [`Self::evaluate`].
+    pub fn evaluate_comparable(&self, rows: &RecordBatch) -> Result<ArrayRef> {
+        eval::comparable(&self.values(rows)?, &self.tree.ty)
+    }
+
+    /// In the memory form of its type.
+    fn values(&self, rows: &RecordBatch) -> Result<ArrayRef> {
         let mut columns = vec![None; rows.num_columns()];
         for index in &self.columns {
             let column = rows.columns().get(*index).ok_or_else(|| {
@@ -111,8 +133,7 @@ impl Expression {
             })?;
             columns[*index] = Some(seam::adopt(column, &ty)?);
         }
-        let values = eval::evaluate(&self.tree, &eval::Rows::all(&columns, rows.num_rows()))?;
-        seam::release(&values.expand(rows.num_rows())?, &self.tree.ty, &self.result)
+        eval::evaluate(&self.tree, &eval::Rows::all(&columns, rows.num_rows()))?.expand(rows.num_rows())
     }
 
     /// The same over fewer columns, or others in another order: the column `i` of the rows to come is `columns[i]` of those

@@ -1,5 +1,6 @@
 //! Behaviour: against tables of expressions and what DuckDB answers, and by hand where DuckDB cannot be asked.
 
+mod bare;
 mod lazy;
 mod limits;
 mod oracle;
