@@ -34,6 +34,7 @@ pub(crate) use self::{
     commit::{ChangeSet, Landing, Means, land},
     guard::Guard,
     operation::{MergeStatement, Statement},
+    rewrite::stage_survivors,
 };
 use self::{
     feed::{ChangeType, Feed},
@@ -183,7 +184,7 @@ impl DeltaChange {
                 Some(stage) => stage,
                 None => stage.insert(Stage::begin(self.base.table().stage_target(self.base.definition()))?),
             };
-            rewrite::stage_survivors(&self.base, &self.changed, stage).await?;
+            stage_survivors(&self.base, &self.changed, stage).await?;
         }
         let adds = match stage {
             Some(stage) => finished(stage.finish().await?, &mut staged),
