@@ -29,16 +29,14 @@ use arrow::{
 use async_trait::async_trait;
 use deltalake_core::kernel::Add;
 
+use self::update::NewRows;
 pub(crate) use self::{
     changed_rows::ChangedRows,
     commit::{ChangeSet, Landing, Means, land},
+    feed::{ChangeType, Feed},
     guard::Guard,
     operation::{MergeStatement, Statement},
     rewrite::stage_survivors,
-};
-use self::{
-    feed::{ChangeType, Feed},
-    update::NewRows,
 };
 use super::{
     scan::{RowFetcher, RowPlace},
@@ -201,7 +199,7 @@ impl DeltaChange {
 }
 
 /// The Adds of staged files, which are kept until their commit is decided.
-fn finished(mut files: Staged, staged: &mut Vec<Staged>) -> Vec<Add> {
+pub(crate) fn finished(mut files: Staged, staged: &mut Vec<Staged>) -> Vec<Add> {
     let adds = std::mem::take(&mut files.adds);
     staged.push(files);
     adds
