@@ -17,6 +17,7 @@ mod golden;
 mod insert;
 mod lakes;
 mod limits;
+mod merge;
 mod names;
 mod oracle;
 mod push_down;

@@ -6,12 +6,16 @@
 //! - `vectors`: deletion vectors, written.
 //! - `rewrite`: what stays of changed files, where a table has no vectors.
 //! - `merge`: changed rows on top of what else was committed, or what stands in their way.
+//! - `guard`: rows of others that stand in the way of a statement that does not change them.
+//! - `operation`: what the log says of a statement.
 //! - `commit`: the commit, on top of whatever else was committed that did not touch the same rows.
 
 mod changed_rows;
 mod commit;
 mod feed;
+mod guard;
 mod merge;
+mod operation;
 mod rewrite;
 mod update;
 mod vectors;
@@ -25,13 +29,15 @@ use arrow::{
 use async_trait::async_trait;
 use deltalake_core::kernel::Add;
 
+use self::update::NewRows;
 pub(crate) use self::{
     changed_rows::ChangedRows,
-    commit::Means,
+    commit::{ChangeSet, Landing, Means, land},
     feed::{ChangeType, Feed},
+    guard::Guard,
+    operation::{MergeStatement, Statement},
     rewrite::stage_survivors,
 };
-use self::{commit::ChangeSet, update::NewRows};
 use super::{
     scan::{RowFetcher, RowPlace},
     snapshot::DeltaSnapshot,
@@ -186,7 +192,8 @@ impl DeltaChange {
             Some(feed) => finished(feed.finish().await?, &mut staged),
             None => Vec::new(),
         };
-        let set = ChangeSet { kind: self.request.kind, means: self.means, changed: self.changed, adds, changes };
+        let (statement, means, changed) = (Statement::from(&self.request.kind), self.means, self.changed);
+        let set = ChangeSet { statement, means, changed, adds, changes, guard: None };
         settle(staged, commit::commit(self.base, set)).await
     }
 }

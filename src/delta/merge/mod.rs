@@ -17,6 +17,7 @@ use std::sync::Arc;
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use async_trait::async_trait;
 
+pub(crate) use self::attempt::Turns;
 use self::source::{MemoryBudget, Spool};
 use super::snapshot::DeltaSnapshot;
 use crate::{
