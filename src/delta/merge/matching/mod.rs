@@ -26,6 +26,8 @@ mod over_pairs;
 mod pass;
 mod probe;
 mod pruning;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
