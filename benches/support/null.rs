@@ -10,8 +10,9 @@ use deltaport::{
     catalog::{Catalog, CatalogTable},
     config::Config,
     engine::{
-        Alteration, Append, Change, ChangeRequest, ColumnNotes, ColumnStatistics, CommitOutcome, Error, ReadBatch,
-        ReadPart, ReadPlan, ReadStream, ReadUnit, Result, ScanRequest, Snapshot, Table, TableSpec,
+        Alteration, Append, Change, ChangeRequest, ColumnNotes, ColumnStatistics, CommitOutcome, Error, Merge,
+        MergeRequest, ReadBatch, ReadPart, ReadPlan, ReadStream, ReadUnit, Result, ScanRequest, Snapshot, Table,
+        TableSpec,
     },
 };
 use futures::{StreamExt, stream};
@@ -159,6 +160,14 @@ impl Snapshot for NullTable {
 
     async fn change(&self, _: &ChangeRequest) -> Result<Box<dyn Change>> {
         Err(Error::Unsupported("the null server changes no rows".to_owned()))
+    }
+
+    fn merge_returns(&self, _: &MergeRequest) -> Result<Option<SchemaRef>> {
+        Err(Error::Unsupported("the null server merges nothing".to_owned()))
+    }
+
+    async fn merge(&self, _: &MergeRequest) -> Result<Box<dyn Merge>> {
+        Err(Error::Unsupported("the null server merges nothing".to_owned()))
     }
 }
 

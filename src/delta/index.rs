@@ -3,7 +3,11 @@
 //! They lie in sorted blocks. A commit makes anew the blocks it touches and the list of blocks, so that it costs about
 //! the square root of what there is, and nothing is built of all files for a version's sake.
 
-use std::{collections::BTreeMap, ops::Index, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    ops::Index,
+    sync::Arc,
+};
 
 use object_store::path::Path;
 
@@ -135,6 +139,22 @@ impl FileIndex {
     /// The blocks, and the ordinals of their first files.
     pub(crate) fn blocks(&self) -> impl Iterator<Item = (usize, &Block)> {
         self.starts.iter().copied().zip(self.blocks.iter().map(Arc::as_ref))
+    }
+
+    /// The files that another version does not have as they are here. Blocks that both have are not looked into.
+    pub(crate) fn since<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a Arc<DataFile>> {
+        let address = |block: &Arc<Block>| Arc::as_ptr(block).addr();
+        let shared: HashSet<_> = other.blocks.iter().map(address).collect();
+        let own = self.blocks.iter().filter(move |block| !shared.contains(&address(block)));
+        own.flat_map(|block| block.files()).filter(|file| !other.has(file))
+    }
+
+    /// Whether the logical file is live.
+    fn has(&self, file: &DataFile) -> bool {
+        let block = self.blocks.partition_point(|block| block.files()[0].cmp_identity(file).is_le()).checked_sub(1);
+        let found =
+            |block: usize| self.blocks[block].files().binary_search_by(|other| other.cmp_identity(file)).is_ok();
+        block.is_some_and(found)
     }
 
     /// All files in the order of their ordinals.

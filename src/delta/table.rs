@@ -22,6 +22,7 @@ use super::{
     group_commit::{Group, GroupLimits},
     history::{History, now_us},
     log::{CommitIdentity, Log},
+    merge::Turns,
     orphans::clean_behind,
     replay::{is_whole, no_version, replay},
     store::TableStore,
@@ -51,6 +52,7 @@ pub(crate) struct DeltaTable {
     refreshes: AtomicU64,
     /// Held while this process commits, so that its own commits do not race each other.
     commits: Mutex<()>,
+    turns: Turns,
     group: Arc<Group>,
     background: Arc<Background>,
     /// Whether what an earlier process left has been looked for.
@@ -77,6 +79,7 @@ impl DeltaTable {
             cache: Mutex::new(cache),
             refreshes: AtomicU64::new(0),
             commits: Mutex::new(()),
+            turns: Turns::default(),
             group: Arc::default(),
             background,
             cleaned: AtomicBool::new(false),
@@ -141,6 +144,11 @@ impl DeltaTable {
     /// The appends that wait for a version.
     pub(crate) fn group(&self) -> &Arc<Group> {
         &self.group
+    }
+
+    /// The turns of MERGEs.
+    pub(crate) fn turns(&self) -> &Turns {
+        &self.turns
     }
 
     pub(crate) async fn lock_commits(&self) -> MutexGuard<'_, ()> {

@@ -16,6 +16,7 @@ mod functions;
 pub(crate) mod fuzz;
 mod limits;
 mod parse;
+mod predicate;
 mod print;
 mod render;
 mod rules;
@@ -35,7 +36,7 @@ use arrow::{
     record_batch::RecordBatch,
 };
 
-use crate::engine::{Error, Result};
+use crate::engine::{Error, Predicate, Result};
 pub(crate) use cast::shorten;
 pub use render::render_row;
 pub(crate) use scope::{Scope, Table, find_column};
@@ -139,6 +140,12 @@ impl Expression {
         let mut tree = self.tree.clone();
         tree.renumber(&to);
         Ok(Self::of(tree, self.result.clone()))
+    }
+
+    /// The rows of which it is true, as far as a predicate can tell: it is BOOLEAN, and `columns` are (the first of) those
+    /// it is bound to. Of other columns nothing is told.
+    pub fn predicate(&self, columns: &Schema) -> Predicate {
+        predicate::told(&self.tree, columns, true)
     }
 
     /// The expression in a dialect's SQL, meaning the same there. A text that Delta's log is to keep is Spark's.

@@ -49,9 +49,9 @@ impl TableReference {
             return Err(DecodeError::new(WHAT, reason));
         };
         Ok(Self {
-            catalog: decode_name(catalog)?,
-            schema: decode_name(schema)?,
-            table: decode_name(table)?,
+            catalog: decode_name(WHAT, catalog)?,
+            schema: decode_name(WHAT, schema)?,
+            table: decode_name(WHAT, table)?,
             shape: Shape::from_hex(WHAT, shape)?,
         })
     }
@@ -69,12 +69,13 @@ impl TableReference {
     }
 }
 
-fn encode_name(name: &str) -> String {
+pub(super) fn encode_name(name: &str) -> String {
     utf8_percent_encode(name, ENCODED).to_string()
 }
 
-fn decode_name(component: &str) -> Result<String, DecodeError> {
-    let refused = |reason: &str| DecodeError::new(WHAT, format!("a name {reason}: {component:?}"));
+/// A name out of a `what`.
+pub(super) fn decode_name(what: &'static str, component: &str) -> Result<String, DecodeError> {
+    let refused = |reason: &str| DecodeError::new(what, format!("a name {reason}: {component:?}"));
     let name = percent_decode_str(component).decode_utf8().map_err(|_| refused("is not UTF-8"))?;
     match name.len() {
         0 => Err(refused("is empty")),

@@ -1,12 +1,14 @@
-//! A table as the client's catalog takes it (`storage/airport_table_set.cpp`, `airport_schema_utils.cpp`).
+//! A table or function as the client's catalog takes it (`storage/airport_table_set.cpp`, `airport_schema_utils.cpp`,
+//! `storage/airport_table_function_set.cpp`).
 
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
 use arrow_flight::FlightInfo;
 use serde::Serialize;
+use serde_bytes::Bytes;
 
-use super::{descriptor::TableReference, ipc, msgpack};
+use super::{descriptor::TableReference, function::FunctionReference, ipc, msgpack};
 use crate::engine::{ColumnNotes, row_id_field};
 
 /// What there is to say about a table.
@@ -69,6 +71,47 @@ impl TableInfo<'_> {
     }
 }
 
+/// What there is to say about a table function.
+#[derive(Debug, Clone, Copy)]
+pub struct FunctionInfo<'a> {
+    /// Which function; the client refuses another catalog or schema than those it asked about.
+    pub function: &'a FunctionReference,
+    /// What it does.
+    pub description: &'a str,
+    /// Its arguments, a table argument last and marked by [`super::function::table_argument`].
+    pub arguments: &'a Schema,
+    /// The columns it gives back. In a listing they are but an example: the client asks again with the arguments.
+    pub returns: &'a Schema,
+}
+
+impl FunctionInfo<'_> {
+    /// The message.
+    pub fn to_flight_info(&self) -> FlightInfo {
+        let mut info = FlightInfo::new()
+            .with_descriptor(self.function.to_descriptor())
+            .with_total_records(-1)
+            .with_total_bytes(-1)
+            .with_app_metadata(self.app_metadata());
+        info.schema = ipc::encode_schema(self.returns);
+        info
+    }
+
+    fn app_metadata(&self) -> Vec<u8> {
+        let FunctionReference { catalog, schema, name } = self.function;
+        msgpack::encode(&AppMetadata {
+            r#type: "table_function",
+            schema,
+            catalog,
+            name,
+            comment: None,
+            input_schema: Some(Bytes::new(&ipc::encode_schema(self.arguments))),
+            action_name: None,
+            description: Some(self.description),
+            extra_data: None,
+        })
+    }
+}
+
 /// The columns with the row id last.
 pub fn with_row_id(columns: &Schema) -> Schema {
     let row_id = Arc::new(row_id_field());
@@ -84,7 +127,7 @@ struct AppMetadata<'a> {
     catalog: &'a str,
     name: &'a str,
     comment: Option<&'a str>,
-    input_schema: Option<&'a str>,
+    input_schema: Option<&'a Bytes>,
     action_name: Option<&'a str>,
     description: Option<&'a str>,
     extra_data: Option<&'a str>,

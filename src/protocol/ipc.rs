@@ -35,6 +35,42 @@ pub fn decode_schema(what: &'static str, bytes: &[u8]) -> Result<Schema, DecodeE
     decode_schema_message(what, rest.get(..length).ok_or_else(too_short)?)
 }
 
+/// The one row of an IPC stream of one batch, its values validated.
+pub fn decode_row(what: &'static str, bytes: &[u8]) -> Result<RecordBatch, DecodeError> {
+    let Some((schema, _, rest)) = split_message(what, bytes)? else {
+        return Err(DecodeError::new(what, "an Arrow stream is empty"));
+    };
+    let schema = Arc::new(decode_schema_message(what, schema)?);
+    let Some((header, body, rest)) = split_message(what, rest)? else {
+        return Err(DecodeError::new(what, "an Arrow stream holds no rows"));
+    };
+    let batch = decode_batch(what, header, bytes::Bytes::copy_from_slice(body), &schema)?;
+    match (batch.num_rows(), split_message(what, rest)?) {
+        (1, None) => Ok(batch),
+        _ => Err(DecodeError::new(what, "an Arrow stream does not hold exactly one row")),
+    }
+}
+
+/// A message's metadata and body, and what follows.
+type Split<'a> = (&'a [u8], &'a [u8], &'a [u8]);
+
+/// The next encapsulated message of a stream; `None` at the stream's end.
+fn split_message<'a>(what: &'static str, bytes: &'a [u8]) -> Result<Option<Split<'a>>, DecodeError> {
+    let too_short = || DecodeError::new(what, "an Arrow stream is cut short");
+    let rest = bytes.strip_prefix(&CONTINUATION).unwrap_or(bytes);
+    if bytes.is_empty() || rest == [0; 4] {
+        return Ok(None);
+    }
+    let (length, rest) = rest.split_first_chunk::<4>().ok_or_else(too_short)?;
+    let length = usize::try_from(i32::from_le_bytes(*length)).map_err(|_| too_short())?;
+    let (metadata, rest) = rest.split_at_checked(length).ok_or_else(too_short)?;
+    let message = ipc::root_as_message(metadata)
+        .map_err(|error| DecodeError::new(what, format!("no Arrow message: {error:?}")))?;
+    let body_length = usize::try_from(message.bodyLength()).map_err(|_| too_short())?;
+    let (body, rest) = rest.split_at_checked(body_length).ok_or_else(too_short)?;
+    Ok(Some((metadata, body, rest)))
+}
+
 /// The schema in a bare flatbuffer message, as FlightData's `data_header` carries it.
 pub fn decode_schema_message(what: &'static str, message: &[u8]) -> Result<Schema, DecodeError> {
     let message = ipc::root_as_message(message)

@@ -7,7 +7,8 @@
 //! - [`action`]: what DoAction asks for and answers.
 //! - [`descriptor`], [`shape`]: which table, and which columns the client believes it has.
 //! - [`statistics`]: what the client is told of a column's values.
-//! - [`flight_info`]: a table as the client's catalog takes it.
+//! - [`flight_info`]: a table or function as the client's catalog takes it.
+//! - [`function`]: which function, its arguments, and what surrounds the rows of its table argument.
 //! - [`filters`]: DuckDB's pushed-down expressions as the engine's predicates.
 //! - [`ticket`]: one part of a scan.
 //! - [`exchange`], [`headers`]: what surrounds the batches of a call.
@@ -22,6 +23,7 @@ mod error;
 pub mod exchange;
 pub mod filters;
 pub mod flight_info;
+pub mod function;
 pub mod headers;
 pub mod ipc;
 pub mod msgpack;

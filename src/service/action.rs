@@ -15,6 +15,7 @@ use tracing::warn;
 use super::{
     Airport,
     attempts::ActionDigest,
+    functions::{FUNCTIONS_SCHEMA, holds_functions, listed},
     resolve::{self, Readable},
     scan::encoding_failed,
     status::{Answer, Failure, status, text_of},
@@ -79,6 +80,7 @@ impl Airport {
             | ActionRequest::DropTable(_)
             | ActionRequest::Alter(_)) => return self.change(context, digest, change).await,
             ActionRequest::ColumnStatistics(request) => self.column_statistics(context, &request).await?,
+            ActionRequest::FunctionCall(call) => self.function_info(context, &call).await?,
             ActionRequest::Unknown(name) => return Err(not_offered(&name)),
         };
         Ok(Some(body))
@@ -109,11 +111,12 @@ impl Airport {
         let catalog = self.catalog(catalog_name)?;
         let version = self.version_of(catalog.as_ref());
         let mut schemas = Vec::new();
-        for schema in catalog.schemas().await? {
+        for schema in schemas_of(catalog.as_ref()).await? {
             let contents = contents_of(catalog.as_ref(), &schema).await?;
+            let description = if holds_functions(&schema) { "Functions over Delta tables." } else { "" };
             schemas.push(SchemaListing {
                 name: schema,
-                description: String::new(),
+                description: description.to_owned(),
                 tags: BTreeMap::new(),
                 contents,
                 is_default: None,
@@ -146,10 +149,25 @@ impl Airport {
     }
 }
 
+/// The schemas of a catalog, and that of the functions.
+async fn schemas_of(catalog: &dyn Catalog) -> Answer<Vec<String>> {
+    let mut schemas = catalog.schemas().await?;
+    if !schemas.iter().any(|schema| holds_functions(schema)) {
+        schemas.push(FUNCTIONS_SCHEMA.to_owned());
+        schemas.sort_unstable();
+    }
+    Ok(schemas)
+}
+
 /// What a schema holds.
 pub(super) async fn contents_of(catalog: &dyn Catalog, schema: &str) -> Answer<Contents> {
-    let tables = catalog.tables(schema).await?;
-    Ok(Contents::of_schema(readable(catalog, schema, tables).await)?)
+    let holds_functions = holds_functions(schema);
+    let tables = match catalog.tables(schema).await {
+        Err(Error::NotFound(_)) if holds_functions => Vec::new(),
+        tables => tables?,
+    };
+    let functions = holds_functions.then(|| listed(catalog.name(), schema)).into_iter().flatten();
+    Ok(Contents::of_schema(readable(catalog, schema, tables).await.into_iter().chain(functions))?)
 }
 
 pub(super) fn not_offered(action: &str) -> Failure {

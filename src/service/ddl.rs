@@ -8,6 +8,7 @@ use super::{
     Airport,
     action::{contents_of, not_offered, table_info},
     attempts::{ActionDigest, Attempt, Outcome, Try},
+    functions::holds_functions,
     status::{Answer, Failure},
     transactions::TableName,
 };
@@ -80,6 +81,10 @@ impl Airport {
 
     async fn create_schema(&self, request: &CreateSchema) -> Answer<Vec<u8>> {
         let catalog = self.catalog(&request.catalog_name)?;
+        if holds_functions(&request.schema) {
+            // It is there, and IF NOT EXISTS does not reach the server.
+            return Ok(reply::create_schema(&contents_of(catalog.as_ref(), &request.schema).await?));
+        }
         match catalog.create_schema(&request.schema).await {
             // IF NOT EXISTS does not reach the server, and the client repeats calls that broke off: one that is there
             // is what was asked for.
@@ -101,6 +106,13 @@ impl Airport {
             checks: request.check_constraints.clone(),
         };
         let name = TableName::new(&request.catalog_name, &request.schema_name, &request.table_name);
+        if holds_functions(&name.schema) && !catalog.schemas().await?.contains(&name.schema) {
+            return Err(Error::FailedPrecondition(format!(
+                "schema {:?} holds the catalog's functions and no tables; make {:?} in another schema",
+                name.schema, name.table
+            ))
+            .into());
+        }
         self.create_as.admit_create(context.session_id.as_deref(), &name)?;
         this.begun = true;
         let snapshot = match catalog.create_table(&name.schema, &name.table, &spec).await {
@@ -137,6 +149,13 @@ impl Airport {
     }
 
     async fn drop_schema(&self, request: &DropSchema, this: &mut Try) -> Answer<Option<Vec<u8>>> {
+        if holds_functions(&request.schema_name) {
+            let schema = &request.schema_name;
+            return Err(Error::FailedPrecondition(format!(
+                "schema {schema:?} holds the catalog's functions and stays"
+            ))
+            .into());
+        }
         this.begun = true;
         let dropped = self.catalog(&request.catalog_name)?.drop_schema(&request.schema_name).await;
         unless_missing(dropped, request.ignore_not_found || this.repeated)

@@ -11,6 +11,7 @@ mod exchange;
 mod flight;
 mod frames;
 mod fresh_tables;
+mod functions;
 mod limits;
 mod resolve;
 mod router;
@@ -29,6 +30,7 @@ use attempts::Attempts;
 use calls::Calls;
 use create_as::CreateAs;
 use fresh_tables::FreshTables;
+use functions::PlannedCalls;
 use transactions::Transactions;
 
 /// What every call shares.
@@ -41,6 +43,7 @@ pub struct Airport {
     fresh_tables: FreshTables,
     create_as: CreateAs,
     attempts: Attempts,
+    planned_calls: PlannedCalls,
     /// How often clients have asked for a catalog's version.
     version_looks: AtomicU64,
 }
@@ -56,6 +59,7 @@ impl Airport {
             fresh_tables: FreshTables::new(),
             create_as: CreateAs::new(),
             attempts: Attempts::new(),
+            planned_calls: PlannedCalls::new(),
             version_looks: AtomicU64::new(0),
         })
     }

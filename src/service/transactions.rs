@@ -139,6 +139,20 @@ impl Transactions {
         });
     }
 
+    /// The transaction a session began last.
+    pub(super) fn last_begun(&self, session: &str) -> Option<String> {
+        self.lock(|state| state.last_begun.get(session).cloned())
+    }
+
+    /// As [`Self::advance`], if the transaction has seen the table at all; otherwise its first look will do.
+    pub(super) fn advance_seen(&self, transaction: Option<&str>, name: &TableName, snapshot: &Arc<dyn Snapshot>) {
+        let seen =
+            |id: &str| self.lock(|state| state.transactions.peek(id).is_some_and(|p| p.tables.contains_key(name)));
+        if transaction.is_some_and(seen) {
+            self.advance(transaction, name, snapshot);
+        }
+    }
+
     /// `session` has dropped the table or made it anew.
     ///
     /// The call did not name its transaction, but it belongs to one that was announced: the one its session began

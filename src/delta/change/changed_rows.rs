@@ -1,4 +1,4 @@
-//! Which rows a statement changes: row ids, checked against the version that minted them.
+//! Which rows a statement changes: row ids, checked against the version that minted them, or places that it read itself.
 //!
 //! Of a row only its place is kept, in bitmaps: a statement may name every row of a table.
 
@@ -68,14 +68,40 @@ impl ChangedRows {
         let mut places = Vec::with_capacity(row_ids.positions.len());
         for (file, run) in runs {
             let positions = &row_ids.positions[run];
-            let Some(rows) = self.files.get_mut(&file) else { continue };
-            if let Err((position, wrong)) = rows.note(positions) {
+            if let Err((position, wrong)) = self.note_in(file, positions) {
                 return Err(self.refuse(file, position, wrong));
             }
             // None is negative.
             places.extend(positions.iter().map(|position| RowPlace { file, position: position.unsigned_abs() }));
         }
         Ok(places)
+    }
+
+    /// Notes rows by their places in the version; a place that came before, in these or earlier ones, if there is one:
+    /// then it is not known which of them were noted.
+    ///
+    /// # Errors
+    /// `Internal` if a place is not one of a live row.
+    pub(crate) async fn note(&mut self, places: &[RowPlace]) -> Result<Option<RowPlace>> {
+        if let Some(nowhere) = places.iter().find(|place| self.source.files.get(place.file as usize).is_none()) {
+            return Err(Error::internal("a row is changed in a file that is not there", format!("{nowhere:?}")));
+        }
+        self.look_into(places.chunk_by(|a, b| a.file == b.file).map(|run| run[0].file)).await?;
+        for run in places.chunk_by(|a, b| a.file == b.file) {
+            let file = run[0].file;
+            let positions: Vec<i64> = run.iter().map(|place| place.position.cast_signed()).collect();
+            match self.note_in(file, &positions) {
+                Ok(()) => {}
+                Err((position, Wrong::Repeated)) => {
+                    return Ok(Some(RowPlace { file, position: position.unsigned_abs() }));
+                }
+                Err((position, wrong)) => {
+                    let place = format!("{wrong:?}: row {position} of file {file}");
+                    return Err(Error::internal("a row is changed that is not there", place));
+                }
+            }
+        }
+        Ok(None)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -85,6 +111,11 @@ impl ChangedRows {
     /// By ordinal.
     pub(crate) fn files(&self) -> impl Iterator<Item = (u32, &ChangedFile)> {
         self.files.iter().map(|(ordinal, file)| (*ordinal, file))
+    }
+
+    /// Of a file that was looked into.
+    fn note_in(&mut self, file: u32, positions: &[i64]) -> Result<(), (i64, Wrong)> {
+        self.files.get_mut(&file).map_or(Ok(()), |rows| rows.note(positions))
     }
 
     fn check_versions(&self, row_ids: &Ids) -> Result<()> {

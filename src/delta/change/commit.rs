@@ -4,24 +4,26 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use deltalake_core::kernel::Add;
-use serde_json::json;
 
 use super::{
     changed_rows::ChangedRows,
-    merge::{Merged, merge},
+    guard::{Guard, Guarded},
+    merge::{Merged, Obstruction, merge},
+    operation::{Statement, keeps_row_ids, operation},
     vectors::{self, Written},
 };
 use crate::{
     delta::{
         commit::{ATTEMPTS_MAX, conflict, outrun, put_next},
-        commit_info::{self, Operation, now_ms},
+        commit_info::{self, now_ms},
         file::FileKey,
         file_actions,
         index::FileIndex,
         snapshot::DeltaSnapshot,
+        table::DeltaTable,
         write::{Staged, is_outcome_unknown},
     },
-    engine::{ChangeKind, CommitOutcome, Result},
+    engine::{CommitOutcome, Result},
 };
 
 /// How rows leave their files.
@@ -46,42 +48,95 @@ impl Means {
 /// What one statement changes. Its files are durable already.
 #[derive(Debug)]
 pub(crate) struct ChangeSet {
-    pub(crate) kind: ChangeKind,
+    pub(crate) statement: Statement,
     pub(crate) means: Means,
     pub(crate) changed: ChangedRows,
     /// New rows; with [`Means::Rewrite`] also the rows that stay.
     pub(crate) adds: Vec<Add>,
     /// Files of the change data feed, as `Add`s: the commit makes `cdc` actions of them.
     pub(crate) changes: Vec<Add>,
+    /// Which rows of others stand in the way besides those that are changed; without it none.
+    pub(crate) guard: Option<Guard>,
+}
+
+/// How the commit of a change ended.
+#[derive(Debug)]
+pub(crate) enum Landing {
+    /// It is durable; the version that has it.
+    Landed(DeltaSnapshot),
+    /// The table is another one, for good, and nothing was changed: why.
+    Redefined(String),
+    /// Commits since the base are about the same rows, and nothing was changed.
+    Obstructed(Obstruction),
 }
 
 /// Commits a change on top of whatever was committed since `base`, unless that touched the same rows.
+pub(crate) async fn commit(base: DeltaSnapshot, set: ChangeSet) -> Result<CommitOutcome> {
+    Ok(match land(&base, &set).await? {
+        Landing::Landed(snapshot) => CommitOutcome::Committed(Arc::new(snapshot)),
+        Landing::Redefined(reason) => CommitOutcome::Conflict { reason },
+        Landing::Obstructed(obstruction) => {
+            let told = obstruction.told(&base, &set).await;
+            CommitOutcome::Conflict { reason: format!("{told}; run the statement again") }
+        }
+    })
+}
+
+/// As [`commit`].
 ///
 /// Vectors are written before the commits of this process are locked out; again, for as long as the lock is held, only if
-/// another commit gave one of the files another vector in the meantime.
-pub(crate) async fn commit(base: DeltaSnapshot, set: ChangeSet) -> Result<CommitOutcome> {
-    let table = Arc::clone(base.table());
-    let newest = DeltaSnapshot::new(table.clone(), table.newest().await?);
-    let mut prepared = match prepare(&base, &set, &newest).await? {
+/// another commit gave one of the files another vector in the meantime. Likewise only what came in the meantime is held
+/// against the guard again.
+pub(crate) async fn land(base: &DeltaSnapshot, set: &ChangeSet) -> Result<Landing> {
+    let (table, source) = (Arc::clone(base.table()), base.source().await?);
+    let mut guarded = set.guard.as_ref().map(|guard| guard.over(&source));
+    let newest = newest(&table).await?;
+    if let Some(landing) = in_the_way(base, guarded.as_mut(), &newest).await? {
+        return Ok(landing);
+    }
+    let mut prepared = match prepare(base, set, &newest).await? {
         Ok(prepared) => prepared,
-        Err(reason) => return Ok(CommitOutcome::Conflict { reason }),
+        Err(obstruction) => return Ok(Landing::Obstructed(obstruction)),
     };
     let _turn = table.lock_commits().await;
     for attempt in 0..ATTEMPTS_MAX {
-        let newest = DeltaSnapshot::new(table.clone(), table.newest().await?);
-        if conflict(&base, newest.state()).is_some() || !prepared.fits(newest.files().await?) {
+        let newest = self::newest(&table).await?;
+        if let Some(landing) = in_the_way(base, guarded.as_mut(), &newest).await? {
             prepared.remove().await;
-            prepared = match prepare(&base, &set, &newest).await? {
+            return Ok(landing);
+        }
+        if !prepared.fits(newest.files().await?) {
+            prepared.remove().await;
+            prepared = match prepare(base, set, &newest).await? {
                 Ok(prepared) => prepared,
-                Err(reason) => return Ok(CommitOutcome::Conflict { reason }),
+                Err(obstruction) => return Ok(Landing::Obstructed(obstruction)),
             };
         }
         if let Some(changed) = prepared.put(&newest, attempt).await? {
-            return Ok(CommitOutcome::Committed(Arc::new(changed)));
+            return Ok(Landing::Landed(changed));
         }
     }
     prepared.remove().await;
     Err(outrun(&table))
+}
+
+async fn newest(table: &Arc<DeltaTable>) -> Result<DeltaSnapshot> {
+    Ok(DeltaSnapshot::new(Arc::clone(table), table.newest().await?))
+}
+
+/// What stands in the way on top of `newest`, the changed rows aside.
+async fn in_the_way(
+    base: &DeltaSnapshot,
+    guarded: Option<&mut Guarded<'_>>,
+    newest: &DeltaSnapshot,
+) -> Result<Option<Landing>> {
+    if let Some(reason) = conflict(base, newest.state()) {
+        return Ok(Some(Landing::Redefined(reason)));
+    }
+    match guarded {
+        Some(guarded) => Ok(guarded.check(newest).await?.map(Landing::Obstructed)),
+        None => Ok(None),
+    }
 }
 
 /// A commit that is right on top of every version in which its files are as they were.
@@ -91,18 +146,15 @@ struct Prepared {
     vectors: Option<Staged>,
 }
 
-/// The commit of a change on top of `newest`, or what stands in the way.
+/// The commit of a change on top of `newest`, which has the definition of `base`; or what stands in the way of its rows.
 async fn prepare(
     base: &DeltaSnapshot,
     set: &ChangeSet,
     newest: &DeltaSnapshot,
-) -> Result<std::result::Result<Prepared, String>> {
-    if let Some(reason) = conflict(base, newest.state()) {
-        return Ok(Err(reason));
-    }
+) -> Result<std::result::Result<Prepared, Obstruction>> {
     let mut merged = match merge(base, set, newest).await? {
         Ok(merged) => merged,
-        Err(reason) => return Ok(Err(reason)),
+        Err(obstruction) => return Ok(Err(obstruction)),
     };
     let deleted = merged.iter_mut().filter_map(|file| file.deleted.take()).collect();
     let Written { descriptors, file: vectors } = vectors::write(base, deleted).await?;
@@ -116,7 +168,7 @@ async fn prepare(
     let changes = set.changes.iter().cloned().map(file_actions::cdc);
     let new = adds.chain(changes).collect::<Result<Vec<_>>>()?;
     let operation = operation(set, &merged);
-    let commit = commit_info::change_of_rows(base, &operation, set.adds.is_empty(), of_files.chain(new))?;
+    let commit = commit_info::change_of_rows(base, &operation, keeps_row_ids(set), of_files.chain(new))?;
     Ok(Ok(Prepared { files: merged.iter().map(|merged| merged.file.key()).collect(), commit, vectors }))
 }
 
@@ -151,28 +203,4 @@ impl Prepared {
             vectors.remove().await;
         }
     }
-}
-
-/// Names are Spark's (`DeltaOperations.scala`). It counts a vector that takes the place of another as updated, neither
-/// as added nor as removed.
-fn operation(set: &ChangeSet, merged: &[Merged]) -> Operation {
-    let count = |counted: &dyn Fn(&Merged) -> bool| merged.iter().filter(|file| counted(file)).count().to_string();
-    let (name, rows_name) = match set.kind {
-        ChangeKind::Delete => ("DELETE", "numDeletedRows"),
-        ChangeKind::Update(_) => ("UPDATE", "numUpdatedRows"),
-    };
-    let rows: u64 = set.changed.files().map(|(_, file)| file.changed.len()).sum();
-    let removed_bytes: u64 = merged.iter().filter(|file| !file.is_left).map(|merged| merged.file.size_bytes).sum();
-    let mut metrics = json!({
-        "numRemovedFiles": count(&|merged| !merged.is_left),
-        "numRemovedBytes": removed_bytes.to_string(),
-        "numAddedFiles": set.adds.len().to_string(),
-        "numAddedBytes": set.adds.iter().map(|add| add.size).sum::<i64>().to_string(),
-        "numAddedChangeFiles": set.changes.len().to_string(),
-        "numDeletionVectorsAdded": count(&|merged| merged.is_left && merged.file.deletion_vector.is_none()),
-        "numDeletionVectorsUpdated": count(&|merged| merged.is_left && merged.file.deletion_vector.is_some()),
-        "numDeletionVectorsRemoved": count(&|merged| !merged.is_left && merged.file.deletion_vector.is_some()),
-    });
-    metrics[rows_name] = json!(rows.to_string());
-    Operation { name, parameters: json!({}), metrics }
 }

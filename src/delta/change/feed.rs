@@ -26,6 +26,7 @@ const RESERVED: [&str; 3] = [CHANGE_TYPE, "_commit_version", "_commit_timestamp"
 /// What became of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ChangeType {
+    Insert,
     Delete,
     UpdatePreimage,
     UpdatePostimage,
@@ -34,6 +35,7 @@ pub(crate) enum ChangeType {
 impl ChangeType {
     fn name(self) -> &'static str {
         match self {
+            Self::Insert => "insert",
             Self::Delete => "delete",
             Self::UpdatePreimage => "update_preimage",
             Self::UpdatePostimage => "update_postimage",
@@ -54,16 +56,24 @@ impl Feed {
     /// `FailedPrecondition` if a column of the table has a name that the feed's readers give to another.
     pub(crate) fn begin(base: &DeltaSnapshot) -> Result<Option<Self>> {
         let definition = base.definition();
+        Self::check(base)?;
         if !definition.keeps_change_data_feed() {
             return Ok(None);
         }
-        refuse_reserved(base.table().store().name(), definition.schema())?;
         let change_type = Arc::new(Field::new(CHANGE_TYPE, DataType::Utf8, false));
         let target = base.table().stage_target(definition);
         let schema = Arc::new(with_column(&target.schema, &change_type));
         let (stats_columns, naming) = (StatsColumns::NONE, FileNaming::CHANGES);
         let stage = Stage::begin(StageTarget { schema, stats_columns, naming, ..target })?;
         Ok(Some(Self { stage, change_type }))
+    }
+
+    /// What [`Self::begin`] refuses.
+    pub(crate) fn check(base: &DeltaSnapshot) -> Result<()> {
+        match base.definition().keeps_change_data_feed() {
+            true => refuse_reserved(base.table().store().name(), base.definition().schema()),
+            false => Ok(()),
+        }
     }
 
     /// Takes rows of all columns of the table, in the seam's types.

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     delta::{
-        actions::{operation, parse_commit},
+        actions::{CommitChanges, operation, parse_commit},
         file::DataFile,
         index::FileIndex,
         scan::{ScanSource, file_rows},
@@ -43,17 +43,15 @@ pub(super) async fn merge(
     base: &DeltaSnapshot,
     set: &ChangeSet,
     newest: &DeltaSnapshot,
-) -> Result<std::result::Result<Vec<Merged>, String>> {
+) -> Result<std::result::Result<Vec<Merged>, Obstruction>> {
     let (source, index) = (base.source().await?, newest.files().await?);
     let mut merged = Vec::new();
     for (ordinal, changed) in set.changed.files() {
-        let file = &source.files[ordinal as usize];
-        let task = Task { source: &source, file, changed, means: set.means };
+        let task = Task::of(&source, set, ordinal, changed);
         match task.on(task.found(index)).await? {
             Ok(file) => merged.push(file),
             Err(obstacle) => {
-                let blamed = task.blame(base, newest.version()).await;
-                return Ok(Err(reason(base, blamed, obstacle)));
+                return Ok(Err(Obstruction { file: Some(ordinal), obstacle, newest: newest.version() }));
             }
         }
     }
@@ -62,7 +60,7 @@ pub(super) async fn merge(
 
 /// What stands in the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Obstacle {
+pub(super) enum Obstacle {
     /// A row has been changed or deleted.
     Changed,
     /// The file is gone.
@@ -71,6 +69,12 @@ enum Obstacle {
     Restored,
     /// Other rows have been deleted, and the file was to be written again.
     Touched,
+    /// Rows have been added that a guard is about.
+    Came,
+    /// Such rows were deleted and are not any more.
+    CameBack,
+    /// Such rows have been deleted.
+    Went,
 }
 
 impl fmt::Display for Obstacle {
@@ -80,7 +84,58 @@ impl fmt::Display for Obstacle {
             Self::Gone => "rewrote or removed a file with rows that this statement changes",
             Self::Restored => "brought back deleted rows of a file with rows that this statement changes",
             Self::Touched => "changed other rows of a file that this statement rewrites",
+            Self::Came => "added rows that this statement may be about",
+            Self::CameBack => "brought back deleted rows that this statement may be about",
+            Self::Went => "took away rows that this statement may be about",
         })
+    }
+}
+
+/// What stands in the way of a statement, in some version since its base.
+#[derive(Debug)]
+pub(crate) struct Obstruction {
+    /// The file that was to be changed; `None` if it is the guard that minds.
+    pub(super) file: Option<u32>,
+    pub(super) obstacle: Obstacle,
+    /// A version in which it stands there.
+    pub(super) newest: u64,
+}
+
+impl Obstruction {
+    /// Which version it came with, and what that did. Looks through commits for it.
+    pub(crate) async fn told(&self, base: &DeltaSnapshot, set: &ChangeSet) -> String {
+        let (table, version) = (base.table().store().name(), base.version());
+        match self.blame(base, set).await {
+            Some(Blamed { version, operation: Some(operation), obstacle }) => {
+                format!("version {version} of table '{table}' ({operation}) {obstacle}")
+            }
+            Some(Blamed { version, operation: None, obstacle }) => {
+                format!("version {version} of table '{table}' {obstacle}")
+            }
+            None => format!("a version of table '{table}' after version {version} {}", self.obstacle),
+        }
+    }
+
+    /// The first commit after `base` that stands in the way; `None` if it cannot be told.
+    async fn blame(&self, base: &DeltaSnapshot, set: &ChangeSet) -> Option<Blamed> {
+        let (store, log) = (base.table().store(), base.table().log());
+        let source = base.source().await.ok()?;
+        let first = base.version() + 1;
+        for version in (first..=self.newest).take(BLAMED_COMMITS_MAX as usize) {
+            let commit = log.read(version).await.ok()??;
+            let changes = parse_commit(store.location(), &commit.bytes).ok()?;
+            let obstacle = match self.file {
+                Some(ordinal) => {
+                    let (_, changed) = set.changed.files().find(|(file, _)| *file == ordinal)?;
+                    Task::of(&source, set, ordinal, changed).of_commit(&changes).await.ok()?
+                }
+                None => set.guard.as_ref()?.over(&source).of_commit(&changes).await.ok()?,
+            };
+            if let Some(obstacle) = obstacle {
+                return Some(Blamed { version, operation: operation(&commit.bytes), obstacle });
+            }
+        }
+        None
     }
 }
 
@@ -100,7 +155,11 @@ struct Blamed {
     obstacle: Obstacle,
 }
 
-impl Task<'_> {
+impl<'a> Task<'a> {
+    fn of(source: &'a ScanSource, set: &ChangeSet, ordinal: u32, changed: &'a ChangedFile) -> Self {
+        Self { source, file: &source.files[ordinal as usize], changed, means: set.means }
+    }
+
     /// The file in another version. Of several with its path, as only other writers have them, it is none but the same.
     fn found<'i>(&self, index: &'i FileIndex) -> Option<&'i Arc<DataFile>> {
         let (mut first, mut others) = (None, false);
@@ -138,34 +197,12 @@ impl Task<'_> {
         Merged { file: Arc::clone(now), rows, is_left, deleted }
     }
 
-    /// The first commit after `base` that stands in the way; `None` if it cannot be told.
-    async fn blame(&self, base: &DeltaSnapshot, newest: u64) -> Option<Blamed> {
-        let (store, log) = (base.table().store(), base.table().log());
-        let first = base.version() + 1;
-        for version in (first..=newest).take(BLAMED_COMMITS_MAX as usize) {
-            let commit = log.read(version).await.ok()??;
-            let changes = parse_commit(store.location(), &commit.bytes).ok()?;
-            let added = changes.added.iter().find(|added| added.path == self.file.path);
-            if added.is_none() && changes.removed.iter().all(|removed| *removed.path() != self.file.path) {
-                continue;
-            }
-            if let Err(obstacle) = self.on(added).await.ok()? {
-                return Some(Blamed { version, operation: operation(&commit.bytes), obstacle });
-            }
+    /// What one commit puts in the way.
+    async fn of_commit(&self, changes: &CommitChanges) -> Result<Option<Obstacle>> {
+        let added = changes.added.iter().find(|added| added.path == self.file.path);
+        if added.is_none() && changes.removed.iter().all(|removed| *removed.path() != self.file.path) {
+            return Ok(None);
         }
-        None
-    }
-}
-
-fn reason(base: &DeltaSnapshot, blamed: Option<Blamed>, obstacle: Obstacle) -> String {
-    let (table, version) = (base.table().store().name(), base.version());
-    match blamed {
-        Some(Blamed { version, operation: Some(operation), obstacle }) => {
-            format!("version {version} of table '{table}' ({operation}) {obstacle}; run the statement again")
-        }
-        Some(Blamed { version, operation: None, obstacle }) => {
-            format!("version {version} of table '{table}' {obstacle}; run the statement again")
-        }
-        None => format!("a version of table '{table}' after version {version} {obstacle}; run the statement again"),
+        Ok(self.on(added).await?.err())
     }
 }

@@ -6,12 +6,16 @@
 //! - `vectors`: deletion vectors, written.
 //! - `rewrite`: what stays of changed files, where a table has no vectors.
 //! - `merge`: changed rows on top of what else was committed, or what stands in their way.
+//! - `guard`: rows of others that stand in the way of a statement that does not change them.
+//! - `operation`: what the log says of a statement.
 //! - `commit`: the commit, on top of whatever else was committed that did not touch the same rows.
 
 mod changed_rows;
 mod commit;
 mod feed;
+mod guard;
 mod merge;
+mod operation;
 mod rewrite;
 mod update;
 mod vectors;
@@ -25,11 +29,14 @@ use arrow::{
 use async_trait::async_trait;
 use deltalake_core::kernel::Add;
 
-pub(crate) use self::{changed_rows::ChangedRows, commit::Means};
-use self::{
-    commit::ChangeSet,
+use self::update::NewRows;
+pub(crate) use self::{
+    changed_rows::ChangedRows,
+    commit::{ChangeSet, Landing, Means, land},
     feed::{ChangeType, Feed},
-    update::NewRows,
+    guard::Guard,
+    operation::{MergeStatement, Statement},
+    rewrite::stage_survivors,
 };
 use super::{
     scan::{RowFetcher, RowPlace},
@@ -175,7 +182,7 @@ impl DeltaChange {
                 Some(stage) => stage,
                 None => stage.insert(Stage::begin(self.base.table().stage_target(self.base.definition()))?),
             };
-            rewrite::stage_survivors(&self.base, &self.changed, stage).await?;
+            stage_survivors(&self.base, &self.changed, stage).await?;
         }
         let adds = match stage {
             Some(stage) => finished(stage.finish().await?, &mut staged),
@@ -185,13 +192,14 @@ impl DeltaChange {
             Some(feed) => finished(feed.finish().await?, &mut staged),
             None => Vec::new(),
         };
-        let set = ChangeSet { kind: self.request.kind, means: self.means, changed: self.changed, adds, changes };
+        let (statement, means, changed) = (Statement::from(&self.request.kind), self.means, self.changed);
+        let set = ChangeSet { statement, means, changed, adds, changes, guard: None };
         settle(staged, commit::commit(self.base, set)).await
     }
 }
 
 /// The Adds of staged files, which are kept until their commit is decided.
-fn finished(mut files: Staged, staged: &mut Vec<Staged>) -> Vec<Add> {
+pub(crate) fn finished(mut files: Staged, staged: &mut Vec<Staged>) -> Vec<Add> {
     let adds = std::mem::take(&mut files.adds);
     staged.push(files);
     adds

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use async_trait::async_trait;
 
+pub(crate) use self::attempt::Turns;
 use self::source::{MemoryBudget, Spool};
 use super::snapshot::DeltaSnapshot;
 use crate::{
@@ -41,7 +42,10 @@ pub(crate) async fn begin(base: DeltaSnapshot, request: &MergeRequest) -> Result
 fn plan_of(base: &DeltaSnapshot, request: &MergeRequest) -> Result<MergePlan> {
     let columns = base.schema();
     let defaults = vec![None; columns.fields().len()];
-    plan(&request.clauses, Target { name: &request.table, columns: &columns, defaults: &defaults }, &request.source)
+    let target = Target { name: &request.table, columns: &columns, defaults: &defaults };
+    let plan = plan(&request.clauses, target, &request.source)?;
+    apply::check(base, &plan)?;
+    Ok(plan)
 }
 
 /// A MERGE whose source is still coming.

@@ -1,6 +1,6 @@
 //! Reading a version of a table: which files, row groups and pages may hold wanted rows, and the batches they make.
 //!
-//! - [`plan()`]: files are pruned by the log's knowledge of them, and shared out.
+//! - [`plan()`], [`Candidates`]: files are pruned by the log's knowledge of them, and shared out.
 //! - [`read()`]: a part is read, unit after unit, on threads that may block.
 //! - [`RowFetcher`]: single rows by their places.
 //! - [`file_rows()`]: how many rows a file has, and which of them are deleted.
@@ -62,7 +62,7 @@ pub(crate) use self::{
     digest::Digest,
     fetch::{RowFetcher, RowPlace},
     file_rows::{FileRows, file_rows},
-    plan::plan,
+    plan::{Candidates, plan},
     raw_json::replaced_fields,
     read::{read, read_without},
     summary::ColumnSummary,

@@ -41,6 +41,24 @@ pub(crate) fn plan(
     share_out(&wanted, parts)
 }
 
+/// Tells which files may hold a row that satisfies a predicate, by what the log says of them.
+pub(crate) struct Candidates {
+    schema: Arc<TableSchema>,
+    predicate: Predicate,
+}
+
+impl Candidates {
+    /// The predicate is about the columns of the schema as scans deliver them.
+    pub(crate) fn new(schema: &Arc<TableSchema>, predicate: &Predicate) -> Self {
+        let predicate = stored_predicate(predicate, &schema.logical);
+        Self { schema: Arc::clone(schema), predicate: coarse(&simplify(&predicate, &|_| Known::Nothing)) }
+    }
+
+    pub(crate) fn has(&self, file: &DataFile) -> bool {
+        may_hold(file, &self.schema, &self.predicate)
+    }
+}
+
 /// The files that may hold a wanted row.
 fn wanted(files: &FileIndex, schema: &Arc<TableSchema>, predicate: &Predicate) -> Vec<Piece> {
     let mut wanted = Vec::new();

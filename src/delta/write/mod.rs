@@ -48,7 +48,7 @@ use crate::engine::{Append, Result};
 
 pub(crate) use few::{FewRows, Written, write_together};
 pub(crate) use single::stage_file;
-pub(crate) use stage::{Stage, Staged, already_failed, is_outcome_unknown, settle};
+pub(crate) use stage::{Stage, Staged, already_failed, is_outcome_unknown, settle, settle_by};
 pub(crate) use target::{
     AppendTarget, CommitAdds, CommitShared, Committer, FileNaming, OutcomeUnknown, StageTarget, StatsColumns,
 };

@@ -301,14 +301,23 @@ impl Staged {
 /// Leads staged files into a version: `committing` is told of them by the caller. Unless they got there, or may have,
 /// they are removed.
 pub(crate) async fn settle(
-    mut staged: Vec<Staged>,
+    staged: Vec<Staged>,
     committing: impl Future<Output = Result<CommitOutcome>>,
 ) -> Result<CommitOutcome> {
+    settle_by(staged, committing, |outcome| matches!(outcome, CommitOutcome::Committed(_))).await
+}
+
+/// As [`settle`], for an outcome of another kind: whether it `has_landed`.
+pub(crate) async fn settle_by<T>(
+    mut staged: Vec<Staged>,
+    committing: impl Future<Output = Result<T>>,
+    has_landed: impl Fn(&T) -> bool,
+) -> Result<T> {
     // From here on the files may belong to a version, also if the committer panics.
     staged.iter_mut().for_each(Staged::keep);
     let outcome = committing.await;
     match &outcome {
-        Ok(CommitOutcome::Committed(_)) => {
+        Ok(outcome) if has_landed(outcome) => {
             for staged in staged {
                 staged.landed().await;
             }
@@ -316,7 +325,7 @@ pub(crate) async fn settle(
         Err(e) if is_outcome_unknown(e) => {
             tracing::warn!(error = %e, "data files were left in place: their commit may have succeeded or not");
         }
-        Ok(CommitOutcome::Conflict { .. }) | Err(_) => {
+        Ok(_) | Err(_) => {
             for staged in staged {
                 staged.remove().await;
             }

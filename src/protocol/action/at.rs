@@ -24,7 +24,7 @@ const DAY_S: i64 = 86_400;
 const OFFSET_S_MAX: i64 = 16 * 3600 - 1;
 
 impl AtClause {
-    pub(super) fn parse(unit: &str, value: &str) -> Result<Self, DecodeError> {
+    pub(in crate::protocol) fn parse(unit: &str, value: &str) -> Result<Self, DecodeError> {
         let refused = |reason: String| Err(DecodeError::new("AT clause", reason));
         match unit.to_ascii_uppercase().as_str() {
             "" => Ok(Self::Absent),

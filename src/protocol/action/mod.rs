@@ -3,6 +3,7 @@
 mod alter;
 mod at;
 mod ddl;
+mod function;
 pub mod reply;
 mod request;
 mod scan;
@@ -10,6 +11,7 @@ mod scan;
 pub use alter::{AlterTable, TableChange};
 pub use at::AtClause;
 pub use ddl::{CreateSchema, CreateTable, DropSchema, DropTable, OnConflict};
+pub use function::FunctionCall;
 pub use request::{ActionRequest, CatalogRequest};
 pub use scan::{ColumnStatistics, Endpoints, FlightInfoRequest};
 

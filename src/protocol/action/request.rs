@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::{
     AlterTable, ColumnStatistics, CreateSchema, CreateTable, DropSchema, DropTable, Endpoints, FlightInfoRequest,
+    FunctionCall,
 };
 use crate::protocol::{DecodeError, msgpack};
 
@@ -32,6 +33,8 @@ pub enum ActionRequest {
     Alter(AlterTable),
     /// Statistics of a column.
     ColumnStatistics(ColumnStatistics),
+    /// What a table function would give back.
+    FunctionCall(FunctionCall),
     /// Any other, by its type.
     Unknown(String),
 }
@@ -50,6 +53,7 @@ impl ActionRequest {
             "create_table" => Self::CreateTable(CreateTable::decode(body)?),
             "drop_table" => Self::DropTable(DropTable::decode(body)?),
             "column_statistics" => Self::ColumnStatistics(ColumnStatistics::decode(body)?),
+            "table_function_flight_info" => Self::FunctionCall(FunctionCall::decode(body)?),
             other => match AlterTable::decode(other, body) {
                 Some(alter) => Self::Alter(alter?),
                 None => Self::Unknown(other.to_owned()),

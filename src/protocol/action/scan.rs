@@ -117,6 +117,6 @@ impl ColumnStatistics {
     }
 }
 
-fn descriptor(what: &'static str, bytes: &[u8]) -> Result<FlightDescriptor, DecodeError> {
+pub(super) fn descriptor(what: &'static str, bytes: &[u8]) -> Result<FlightDescriptor, DecodeError> {
     FlightDescriptor::decode(bytes).map_err(|error| DecodeError::new(what, format!("its descriptor: {error}")))
 }

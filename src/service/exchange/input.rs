@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use arrow_flight::{FlightData, FlightDescriptor};
+use bytes::Bytes;
 use tokio::time::{Instant, timeout, timeout_at};
 use tonic::Streaming;
 
@@ -37,6 +38,25 @@ impl Opening {
         let descriptor = message.flight_descriptor.take();
         self.pending = Some(message);
         descriptor.ok_or_else(|| Failure::Malformed("the first message of the exchange names no table".to_owned()))
+    }
+
+    /// What a function is called with: the first app_metadata there is. It stands before the schema.
+    pub(super) async fn call(&mut self) -> Answer<Bytes> {
+        let mut empty = 0;
+        loop {
+            let mut message = self.next("a call").await?;
+            let call = std::mem::take(&mut message.app_metadata);
+            if !message.data_header.is_empty() || !call.is_empty() {
+                self.pending = Some(message);
+                return match call.is_empty() {
+                    false => Ok(call),
+                    true => {
+                        Err(Failure::Malformed("the exchange does not say what the function is called with".into()))
+                    }
+                };
+            }
+            note_empty(&mut empty)?;
+        }
     }
 
     /// Reads the schema; the rows follow it.

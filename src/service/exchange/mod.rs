@@ -6,9 +6,11 @@
 //!
 //! - `input`: the client's half, up to its schema and then its rows.
 //! - `work`: what the rows go into, an append or a change.
+//! - `in_out`: the rows of a function's table argument, whose result goes back.
 //! - `fresh`: the table that a CREATE TABLE AS has made and must not leave behind.
 
 mod fresh;
+mod in_out;
 mod input;
 mod work;
 
@@ -20,6 +22,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use self::{
     fresh::FreshTable,
+    in_out::InOut,
     input::{Input, Opening},
     work::Work,
 };
@@ -48,8 +51,17 @@ pub(super) async fn do_exchange(
     request: Request<Streaming<FlightData>>,
 ) -> Result<Response<FrameStream>, Status> {
     let context = resolve::context_of(request.metadata());
-    let exchange = Exchange::begin(airport, context, request.into_inner()).await.map_err(status)?;
-    Ok(Response::new(exchange.into_stream()))
+    let frames = begin(airport, context, request.into_inner()).await.map_err(status)?;
+    Ok(Response::new(frames))
+}
+
+async fn begin(airport: Arc<Airport>, context: CallContext, messages: Streaming<FlightData>) -> Answer<FrameStream> {
+    let operation = offered(context.operation()?)?;
+    let opening = Opening::new(messages, airport.limits);
+    Ok(match operation {
+        Operation::TableFunctionInOut => InOut::begin(airport, context, opening).await?.into_stream(),
+        _ => Exchange::begin(airport, context, operation, opening).await?.into_stream(),
+    })
 }
 
 /// A statement under way.
@@ -70,9 +82,12 @@ struct Exchange {
 
 impl Exchange {
     /// Reads the opening messages, resolves the table they name and begins to work on it.
-    async fn begin(airport: Arc<Airport>, context: CallContext, messages: Streaming<FlightData>) -> Answer<Self> {
-        let operation = offered(context.operation()?)?;
-        let mut opening = Opening::new(messages, airport.limits);
+    async fn begin(
+        airport: Arc<Airport>,
+        context: CallContext,
+        operation: Operation,
+        mut opening: Opening,
+    ) -> Answer<Self> {
         let table_ref = TableReference::from_descriptor(&opening.descriptor().await?)?;
         let fresh = match operation {
             Operation::Insert => FreshTable::of(&airport, &context, TableName::from(&table_ref))?,
@@ -153,11 +168,8 @@ enum Step {
 
 fn offered(operation: Operation) -> Answer<Operation> {
     match operation {
-        Operation::Insert | Operation::Update | Operation::Delete => Ok(operation),
-        other => Err(Failure::Unsupported(format!(
-            "{} is not offered; INSERT, UPDATE and DELETE are",
-            other.to_string().to_uppercase()
-        ))),
+        Operation::ScalarFunction => Err(Failure::Unsupported("scalar functions are not offered".to_owned())),
+        offered => Ok(offered),
     }
 }
 

@@ -9,11 +9,12 @@ use crate::{
         change::{
             changed_rows::ChangedRows,
             commit::{ChangeSet, Means, commit},
+            operation::Statement,
         },
         fixtures::{add, field, metadata, newest, remove},
         snapshot::DeltaSnapshot,
     },
-    engine::{ChangeKind, CommitOutcome, Result, Snapshot},
+    engine::{CommitOutcome, Result, Snapshot},
 };
 
 /// What a commit of another engine says that it is.
@@ -250,8 +251,9 @@ async fn a_rewritten_file_must_be_as_it_was() {
         let mut changed = ChangedRows::new(base).await?;
         changed.take(&array(&[row_ids(base).await[&id]])).await?;
         let new = Add { path: format!("new-{id}"), size: 1, stats: Some("{}".to_owned()), ..Add::default() };
-        let (kind, means, adds) = (ChangeKind::Delete, Means::Rewrite, vec![new]);
-        commit(base.clone(), ChangeSet { kind, means, changed, adds, changes: vec![] }).await
+        let (statement, means, adds) = (Statement::Delete, Means::Rewrite, vec![new]);
+        let set = ChangeSet { statement, means, changed, adds, changes: vec![], guard: None };
+        commit(base.clone(), set).await
     };
     let table = Table::new().await;
     table.append("a", 0..10).await;
@@ -281,8 +283,8 @@ async fn files_of_the_change_data_feed_are_told_of() {
         data_change: true,
         ..Add::default()
     };
-    let (kind, means) = (ChangeKind::Delete, Means::Vectors);
-    let set = ChangeSet { kind, means, changed, adds: vec![], changes: vec![file] };
+    let (statement, means) = (Statement::Delete, Means::Vectors);
+    let set = ChangeSet { statement, means, changed, adds: vec![], changes: vec![file], guard: None };
     committed(commit(base, set).await);
     let cdc = table.commit(2).pop().unwrap();
     let path = "_change_data/p=a%2520b/c%20d.parquet";

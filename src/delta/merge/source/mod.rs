@@ -10,6 +10,6 @@ mod spool;
 
 pub(crate) use self::{
     budget::MemoryBudget,
-    index::KeyIndex,
+    index::{KeyIndex, Pairs, PairsFrom, target_keys},
     spool::{SourceRows, Spool},
 };
