@@ -4,7 +4,7 @@ use std::{ops::Range, sync::Arc};
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 
-use super::{Target, plan::When};
+use super::{ColumnDefault, Target, plan::When};
 use crate::{
     engine::{Error, Result},
     expression::{Dialect, Expression, Scope, Table, find_column, shorten},
@@ -120,13 +120,20 @@ impl<'a> Sides<'a> {
     }
 
     /// What a column of the target is where nothing is said of it; `None` for NULL.
-    pub(super) fn default(&self, column: usize) -> Option<Expression> {
-        self.target.defaults.get(column).cloned().flatten()
+    pub(super) fn default(&self, column: usize) -> Result<Option<Expression>> {
+        match self.target.defaults.get(column) {
+            None | Some(ColumnDefault::Null) => Ok(None),
+            Some(ColumnDefault::Value(value)) => Ok(Some(value.clone())),
+            Some(ColumnDefault::Unknown(reason)) => Err(Error::Unsupported(format!(
+                "column \"{}\" of the target must be set, because its default is not known here: {reason}",
+                self.target.columns.field(column).name()
+            ))),
+        }
     }
 
     /// The same, with NULL as a value.
     pub(super) fn default_value(&self, column: usize) -> Result<Expression> {
-        match self.default(column) {
+        match self.default(column)? {
             Some(value) => Ok(value),
             None => self.assigned(column, Expression::new("NULL", Dialect::DuckDb, &Schema::empty())?),
         }
