@@ -4,6 +4,8 @@
 //! it is refused by name. Where the rows come from, and what is done with them, it does not know.
 
 mod clauses;
+#[cfg(test)]
+pub(crate) mod fuzz;
 mod on;
 mod plan;
 mod returning;

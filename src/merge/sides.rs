@@ -147,17 +147,11 @@ impl<'a> Sides<'a> {
         Table::new(vec![vec![SOURCE.to_owned()]], self.of_source())
     }
 
-    /// The table's name, also without its schema, and the word that always means it.
+    /// The word that always means it, and the table's name, unless that always means the source.
     fn target_paths(&self) -> Vec<Vec<String>> {
         let name = self.target.name;
-        let mut paths = vec![vec![name.to_owned()]];
-        if let Some((schema, table)) = name.rsplit_once('.') {
-            paths.push(vec![schema.to_owned(), table.to_owned()]);
-            paths.push(vec![table.to_owned()]);
-        }
-        paths.retain(|path| path.len() > 1 || !path[0].eq_ignore_ascii_case(SOURCE));
-        paths.push(vec![TARGET.to_owned()]);
-        paths
+        let own = (!name.eq_ignore_ascii_case(SOURCE)).then(|| vec![name.to_owned()]);
+        own.into_iter().chain([vec![TARGET.to_owned()]]).collect()
     }
 }
 

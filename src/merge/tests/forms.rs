@@ -82,7 +82,6 @@ fn the_table_can_be_called_by_its_name() {
     };
     assert_eq!(bound("orders", "orders.a = source.a").expect("its name"), 1);
     assert_eq!(bound("orders", "ORDERS.a = Source.A AND \"target\".\"B\" = source.b").expect("any case"), 2);
-    assert_eq!(bound("sales.orders", "sales.orders.a = source.a AND orders.b = source.b").expect("its schema"), 2);
     assert_eq!(
         bound("orders", "invoices.a = source.a").expect_err("another table").to_string(),
         "there is no column \"invoices.a\": the columns are a, b, c, a, b, c"
