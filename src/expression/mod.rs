@@ -113,6 +113,20 @@ impl Expression {
     /// # Errors
     /// `InvalidArgument` where the dialect fails on a row (overflow, a cast of text that is no number), with the value.
     pub fn evaluate(&self, rows: &RecordBatch) -> Result<ArrayRef> {
+        seam::release(&self.values(rows)?, &self.tree.ty, &self.result)
+    }
+
+    /// The same in a form of its own, where two values of this type are bit for bit equal if, and only if, the dialect's `=`
+    /// holds of them. The type is another for some (INTERVAL, HUGEINT, MAP), the NULLs are the same.
+    ///
+    /// # Errors
+    /// As [`Self::evaluate`].
+    pub fn evaluate_comparable(&self, rows: &RecordBatch) -> Result<ArrayRef> {
+        eval::comparable(&self.values(rows)?, &self.tree.ty)
+    }
+
+    /// In the memory form of its type.
+    fn values(&self, rows: &RecordBatch) -> Result<ArrayRef> {
         let mut columns = vec![None; rows.num_columns()];
         for index in &self.columns {
             let column = rows.columns().get(*index).ok_or_else(|| {
@@ -123,8 +137,7 @@ impl Expression {
             })?;
             columns[*index] = Some(seam::adopt(column, &ty)?);
         }
-        let values = eval::evaluate(&self.tree, &eval::Rows::all(&columns, rows.num_rows()))?;
-        seam::release(&values.expand(rows.num_rows())?, &self.tree.ty, &self.result)
+        eval::evaluate(&self.tree, &eval::Rows::all(&columns, rows.num_rows()))?.expand(rows.num_rows())
     }
 
     /// The same over fewer columns, or others in another order: the column `i` of the rows to come is `columns[i]` of those

@@ -100,8 +100,8 @@ fn compare_nested(
     Ok((0..rows).map(holds).collect())
 }
 
-/// The array in a form whose natural order is DuckDB's.
-fn comparable(array: &ArrayRef, ty: &Type) -> Result<ArrayRef> {
+/// The array in a form whose natural order is DuckDB's, and in which equal values are bit for bit equal.
+pub(in crate::expression) fn comparable(array: &ArrayRef, ty: &Type) -> Result<ArrayRef> {
     Ok(match ty {
         Type::Float => canonical::<Float32Type>(array, |value| if value.is_nan() { f32::NAN } else { value + 0.0 }),
         Type::Double => canonical::<Float64Type>(array, |value| if value.is_nan() { f64::NAN } else { value + 0.0 }),

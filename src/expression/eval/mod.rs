@@ -26,7 +26,7 @@ use super::{
 };
 use crate::engine::{Error, Result};
 
-pub(super) use compare::order;
+pub(super) use compare::{comparable, order};
 
 /// Values of an expression: one for each row, or one that stands for all.
 #[derive(Debug, Clone)]

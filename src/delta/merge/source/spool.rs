@@ -1,22 +1,67 @@
-//! Rows in the order they came.
+//! Rows in the order they came, gathered into larger batches; all in memory, or all in a file.
 
-use std::path::PathBuf;
+use std::{
+    mem,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use arrow::{
+    array::{Array, RecordBatch},
+    compute::concat_batches,
+    datatypes::SchemaRef,
+};
+use tokio::task::spawn_blocking;
 
-use super::MemoryBudget;
-use crate::engine::Result;
+use super::{MemoryBudget, SourceRows, budget::Reservation, spill::Spill};
+use crate::engine::{Error, Result};
+
+/// Batches are gathered up to this: a column of one is worth a look-up, and the arrays of some millions of rows are
+/// still few enough to be passed along together.
+const GATHERED_ROWS_MAX: usize = 64 * 1024;
+const GATHERED_BYTES_MAX: usize = 4 << 20;
+
+/// Of a small budget only this part is gathered.
+const GATHERED_SHARE: usize = 16;
+
+/// Rows stay in memory while they take up no more than this part of the budget: the other is the index's, whose size
+/// decides how often the target is scanned. When they are written to a file it gets everything.
+const KEPT_SHARE: usize = 2;
 
 /// Takes rows. Dropping it removes what was spilled.
 pub(crate) struct Spool {
     schema: SchemaRef,
-    _memory: MemoryBudget,
-    _directory: PathBuf,
+    memory: MemoryBudget,
+    directory: Arc<Path>,
+    /// Not yet gathered; these may be parts of larger buffers.
+    pending: Vec<RecordBatch>,
+    pending_rows: usize,
+    pending_bytes: usize,
+    kept: Kept,
+}
+
+enum Kept {
+    Memory {
+        batches: Vec<RecordBatch>,
+        reservation: Reservation,
+    },
+    File(Box<Spill>),
+    /// A thread has them; or a call was given up or failed, and they are gone.
+    Away,
 }
 
 impl Spool {
     pub(crate) fn new(schema: SchemaRef, memory: MemoryBudget, directory: PathBuf) -> Self {
-        Self { schema, _memory: memory, _directory: directory }
+        let reservation = memory.reservation();
+        Self {
+            schema,
+            memory,
+            directory: directory.into(),
+            pending: Vec::new(),
+            pending_rows: 0,
+            pending_bytes: 0,
+            kept: Kept::Memory { batches: Vec::new(), reservation },
+        }
     }
 
     /// Keeps rows: what goes beyond the budget is written to a file, on a thread that may block.
@@ -24,38 +69,90 @@ impl Spool {
     /// # Errors
     /// `InvalidArgument` if the columns differ; `ResourceExhausted`, with the directory and the option's name, if it
     /// cannot be written to.
-    pub(crate) async fn push(&mut self, _batch: RecordBatch) -> Result<()> {
+    pub(crate) async fn push(&mut self, batch: RecordBatch) -> Result<()> {
+        let (rows, bytes) = (batch.num_rows(), bytes_of(&batch)?);
+        let batch = RecordBatch::try_new(Arc::clone(&self.schema), batch.columns().to_vec());
+        let batch = batch.map_err(|error| Error::InvalidArgument(format!("the rows have other columns: {error}")))?;
+        if rows == 0 {
+            return Ok(());
+        }
+        let bytes_max = (self.memory.bytes_max() / GATHERED_SHARE).min(GATHERED_BYTES_MAX);
+        if self.pending_rows + rows > GATHERED_ROWS_MAX || self.pending_bytes + bytes > bytes_max {
+            self.keep_pending().await?;
+        }
+        self.pending.push(batch);
+        self.pending_rows += rows;
+        self.pending_bytes += bytes;
         Ok(())
     }
 
     /// All rows.
-    pub(crate) async fn finish(self) -> Result<SourceRows> {
-        Ok(SourceRows { schema: self.schema })
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub(crate) async fn finish(mut self) -> Result<SourceRows> {
+        self.keep_pending().await?;
+        match self.kept {
+            Kept::Memory { batches, reservation } => Ok(SourceRows::new(self.schema, batches, Some(reservation))),
+            Kept::File(spill) => {
+                let batches = blocking(move || spill.finish()).await?;
+                Ok(SourceRows::new(self.schema, batches, None))
+            }
+            Kept::Away => Err(given_up()),
+        }
+    }
+
+    async fn keep_pending(&mut self) -> Result<()> {
+        let pending = mem::take(&mut self.pending);
+        (self.pending_rows, self.pending_bytes) = (0, 0);
+        if pending.is_empty() {
+            return Ok(());
+        }
+        let gathered = concat_batches(&self.schema, &pending).map_err(uncopied)?;
+        drop(pending);
+        self.keep(gathered).await
+    }
+
+    async fn keep(&mut self, batch: RecordBatch) -> Result<()> {
+        self.kept = match mem::replace(&mut self.kept, Kept::Away) {
+            Kept::Memory { mut batches, mut reservation } => {
+                let left_to_others = self.memory.bytes_max() - self.memory.bytes_max() / KEPT_SHARE;
+                let fits = reservation.try_grow(batch.get_array_memory_size(), left_to_others);
+                batches.push(batch);
+                if fits {
+                    Kept::Memory { batches, reservation }
+                } else {
+                    let (directory, schema) = (Arc::clone(&self.directory), Arc::clone(&self.schema));
+                    blocking(move || {
+                        let _held_meanwhile = reservation;
+                        let mut spill = Spill::create(&directory, &schema)?;
+                        batches.into_iter().try_for_each(|batch| spill.write(&batch))?;
+                        Ok(Kept::File(Box::new(spill)))
+                    })
+                    .await?
+                }
+            }
+            Kept::File(mut spill) => blocking(move || spill.write(&batch).map(|()| Kept::File(spill))).await?,
+            Kept::Away => return Err(given_up()),
+        };
+        Ok(())
     }
 }
 
-/// Rows that can be read again and again, in any order. Dropping it removes what was spilled.
-#[derive(Debug)]
-pub(crate) struct SourceRows {
-    schema: SchemaRef,
+/// The bytes that are the batch's own, whatever buffers they are part of.
+fn bytes_of(batch: &RecordBatch) -> Result<usize> {
+    let column = |bytes: usize, column: &dyn Array| Ok(bytes + column.to_data().get_slice_memory_size()?);
+    batch.columns().iter().try_fold(0, |bytes, array| column(bytes, array)).map_err(uncopied)
 }
 
-impl SourceRows {
-    pub(crate) fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    spawn_blocking(work).await.map_err(|error| Error::internal("keeping rows of the MERGE", error))?
+}
 
-    pub(crate) fn len(&self) -> u64 {
-        0
-    }
+fn uncopied(error: arrow::error::ArrowError) -> Error {
+    Error::internal("gathering rows of the MERGE", error)
+}
 
-    /// In order; `starts[i]` of a batch is the number of its first row. Those that were spilled are views of mapped files.
-    pub(crate) fn batches(&self) -> &[RecordBatch] {
-        &[]
-    }
-
-    /// The columns `columns` (ascending) of the rows `rows`, in that order.
-    pub(crate) fn take(&self, _columns: &[usize], _rows: &[u64]) -> Result<RecordBatch> {
-        Ok(RecordBatch::new_empty(self.schema.clone()))
-    }
+fn given_up() -> Error {
+    Error::internal("keeping rows of the MERGE", "an earlier call was given up")
 }
