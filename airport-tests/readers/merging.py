@@ -8,8 +8,10 @@ import collections
 import json
 import pathlib
 
+import deltalake
 import duckdb
 import pyarrow as pa
+import reader
 
 TWINS = {}
 
@@ -130,6 +132,55 @@ def dump(name, table, called):
     rows = [", ".join(value(text, kind) for text, (_, kind) in zip(row, columns)) for row in texts]
     inserts = "".join(f"INSERT INTO {called} VALUES ({row});\n" for row in rows)
     return f"CREATE TABLE {called} ({declared});\n{inserts}"
+
+
+def repeated(name, keys):
+    """Whether two rows of the last source have the same keys, none of them NULL."""
+    equal = " AND ".join(f"{key} IS NOT NULL" for key in keys)
+    sql = f"SELECT 1 FROM s WHERE {equal} GROUP BY {', '.join(keys)} HAVING count(*) > 1 LIMIT 1"
+    return bool(TWINS[name].execute(sql).fetchall())
+
+
+def agree(name, path, readers):
+    """Answers with the readers of others that do not find in a table of the lake what is in this one."""
+    ours = TWINS[name].execute("FROM t").to_arrow_table()
+    columns = ", ".join(f'"{column}"' for column in ours.column_names)
+    expected = sorted(map(json.dumps, reader.rows(ours)))
+    asked = {"deltalake": reader.ask_deltalake, "delta_scan": reader.ask_delta_scan}
+    differing = {}
+    for each in readers:
+        found = sorted(map(json.dumps, asked[each](path, f"SELECT {columns} FROM t")["rows"]))
+        if found != expected:
+            differing[each] = [list(set(found) - set(expected))[:3], list(set(expected) - set(found))[:3]]
+    return differing
+
+
+def feed(path, columns):
+    """Answers with the versions whose changes do not lead from the rows before to those after."""
+    wrong = []
+    newest = deltalake.DeltaTable(path).version()
+    before = None
+    for version in range(1, newest + 1):
+        after = collections.Counter(contents(path, version, columns))
+        if before is not None:
+            changes = pa.table(deltalake.DeltaTable(path).load_cdf(version, version).read_all())
+            for kind, row in zip(changes["_change_type"].to_pylist(), texts(changes.select(columns))):
+                before[row] += 1 if kind in ("insert", "update_postimage") else -1
+            if +before != after or any(count < 0 for count in before.values()):
+                wrong.append([version, str((+before - after))[:300], str((after - +before))[:300], changes.num_rows])
+        before = after
+    return wrong
+
+
+def contents(path, version, columns):
+    table = deltalake.DeltaTable(path, version=version)
+    quoted = ", ".join(f'"{column}"' for column in columns)
+    found = deltalake.QueryBuilder().register("t", table).execute(f"SELECT {quoted} FROM t").read_all()
+    return texts(pa.table(found))
+
+
+def texts(table):
+    return list(map(json.dumps, reader.rows(table)))
 
 
 def ask(question):

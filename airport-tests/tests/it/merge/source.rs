@@ -1,6 +1,6 @@
 //! The table of a case, and sources for it.
 
-use super::values::{Class, Column, key, keys, literal};
+use super::values::{Class, Column, key, keys};
 use crate::random::Random;
 
 /// The target's columns: `k`, which sources are matched by, then `g`, then others.
@@ -168,7 +168,3 @@ pub(super) fn insert(name: &str, rows: &[Vec<String>]) -> String {
     format!("INSERT INTO {name} VALUES {}", rows.join(", "))
 }
 
-/// A literal of a column's class that is no key.
-pub(super) fn any(column: &Column, random: &mut Random) -> String {
-    literal(column.class, random)
-}

@@ -11,6 +11,7 @@ use super::{
     clauses::{Action, Clauses, When},
     source::{Source, Target, table},
 };
+use crate::oracle::Kind;
 
 /// A table of DuckDB's own.
 #[derive(Debug)]
@@ -94,6 +95,20 @@ impl Twin {
     /// What the last statement must give back.
     pub(super) fn returned(&self) -> RecordBatch {
         self.rows("returned")
+    }
+
+    /// Whether two rows of the last source have the same keys.
+    pub(super) fn repeated(&self, keys: &[&str]) -> bool {
+        self.ask("repeated", json!({ "keys": keys })) == json!(true)
+    }
+
+    /// Fails unless the readers of others find the same rows in a table of the lake.
+    pub(super) fn assert_others_agree(&self, path: &Path, kind: Kind, what: &str) {
+        // It has NULL in all of these columns (docs/foreign-tables.md).
+        let skipped = kind.mapped && kind.partitioned > 0;
+        let readers = if skipped { &["deltalake"][..] } else { &["deltalake", "delta_scan"] };
+        let differing = self.ask("agree", json!({ "path": path, "readers": readers }));
+        assert_eq!(differing, json!({}), "{what}: what they find, and miss");
     }
 
     /// Makes the last statement undone.

@@ -8,9 +8,10 @@ use arrow::array::{Array, ArrayRef, AsArray};
 
 use super::over_pairs::OverPairs;
 use crate::{
+    delta::merge::source::TargetKeys,
     engine::{Error, Result},
     expression::Expression,
-    merge::{Action, Clause, Key, MergePlan, On, When},
+    merge::{Action, Clause, MergePlan, When},
 };
 
 /// What is asked of rows.
@@ -18,8 +19,10 @@ use crate::{
 pub(super) struct Asked {
     /// The columns of the target that are read, ascending.
     pub(super) scanned: Vec<usize>,
-    /// Its target sides are over the columns of `scanned`.
-    pub(super) on: On,
+    /// Of rows with the columns of `scanned`.
+    pub(super) keys: TargetKeys,
+    /// The conditions of ON that read the target only, over the columns of `scanned`.
+    pub(super) target: Vec<Expression>,
     /// The conditions of ON that read both sides.
     pub(super) rest: Vec<OverPairs>,
     /// Clauses of pairs, in order.
@@ -56,7 +59,8 @@ impl Asked {
         let trials = |when| effective(plan, when).map(|(at, clause)| Trial::of(at, clause, &over_pairs)).collect();
         let (matched, by_source): (Result<_>, Result<_>) = (trials(When::Matched), trials(When::NotMatchedBySource));
         Ok(Self {
-            on: narrowed(&plan.on, &scanned)?,
+            keys: TargetKeys::new(&plan.on, &scanned)?,
+            target: plan.on.target.iter().map(|condition| condition.over(&scanned)).collect::<Result<_>>()?,
             rest: plan.on.rest.iter().map(over_pairs).collect::<Result<_>>()?,
             matched: matched?,
             by_source: by_source?,
@@ -88,16 +92,6 @@ pub(super) fn effective(plan: &MergePlan, when: When) -> impl Iterator<Item = (u
     let does = move |clause: &Clause| of_these(clause) && !matches!(clause.action, Action::DoNothing);
     let end = plan.clauses.iter().rposition(does).map_or(0, |last| last + 1);
     plan.clauses.iter().enumerate().take(end).filter(move |(_, clause)| of_these(clause))
-}
-
-/// ON, its target sides over the columns of `scanned` alone.
-fn narrowed(on: &On, scanned: &[usize]) -> Result<On> {
-    let key = |key: &Key| Ok(Key { target: key.target.over(scanned)?, ..key.clone() });
-    Ok(On {
-        keys: on.keys.iter().map(key).collect::<Result<_>>()?,
-        target: on.target.iter().map(|condition| condition.over(scanned)).collect::<Result<_>>()?,
-        ..on.clone()
-    })
 }
 
 /// The columns of the target that ON and the clauses read.
