@@ -8,10 +8,9 @@ use arrow::array::{Array, ArrayRef, AsArray};
 
 use super::over_pairs::OverPairs;
 use crate::{
-    delta::merge::source::TargetKeys,
     engine::{Error, Result},
     expression::Expression,
-    merge::{Action, Clause, MergePlan, When},
+    merge::{Action, Clause, Key, MergePlan, On, When},
 };
 
 /// What is asked of rows.
@@ -19,10 +18,8 @@ use crate::{
 pub(super) struct Asked {
     /// The columns of the target that are read, ascending.
     pub(super) scanned: Vec<usize>,
-    /// Of rows with the columns of `scanned`.
-    pub(super) keys: TargetKeys,
-    /// The conditions of ON that read the target only, over the columns of `scanned`.
-    pub(super) target: Vec<Expression>,
+    /// Its target sides are over the columns of `scanned`.
+    pub(super) on: On,
     /// The conditions of ON that read both sides.
     pub(super) rest: Vec<OverPairs>,
     /// Clauses of pairs, in order.
@@ -59,8 +56,7 @@ impl Asked {
         let trials = |when| effective(plan, when).map(|(at, clause)| Trial::of(at, clause, &over_pairs)).collect();
         let (matched, by_source): (Result<_>, Result<_>) = (trials(When::Matched), trials(When::NotMatchedBySource));
         Ok(Self {
-            keys: TargetKeys::new(&plan.on, &scanned)?,
-            target: plan.on.target.iter().map(|condition| condition.over(&scanned)).collect::<Result<_>>()?,
+            on: narrowed(&plan.on, &scanned)?,
             rest: plan.on.rest.iter().map(over_pairs).collect::<Result<_>>()?,
             matched: matched?,
             by_source: by_source?,
@@ -94,6 +90,16 @@ pub(super) fn effective(plan: &MergePlan, when: When) -> impl Iterator<Item = (u
     plan.clauses.iter().enumerate().take(end).filter(move |(_, clause)| of_these(clause))
 }
 
+/// ON, its target sides over the columns of `scanned` alone.
+fn narrowed(on: &On, scanned: &[usize]) -> Result<On> {
+    let key = |key: &Key| Ok(Key { target: key.target.over(scanned)?, ..key.clone() });
+    Ok(On {
+        keys: on.keys.iter().map(key).collect::<Result<_>>()?,
+        target: on.target.iter().map(|condition| condition.over(scanned)).collect::<Result<_>>()?,
+        ..on.clone()
+    })
+}
+
 /// The columns of the target that ON and the clauses read.
 fn scanned(plan: &MergePlan) -> Vec<usize> {
     let on = plan.on.keys.iter().map(|key| &key.target).chain(&plan.on.target).chain(&plan.on.rest);
@@ -108,7 +114,7 @@ fn scanned(plan: &MergePlan) -> Vec<usize> {
 
 /// A clause has raised an error (DuckDB's `physical_merge_into.cpp`). `message` are the values of its text, if it has one:
 /// the first tells.
-pub(crate) fn raised(clause: &Clause, message: Option<&ArrayRef>) -> Error {
+pub(super) fn raised(clause: &Clause, message: Option<&ArrayRef>) -> Error {
     let condition = &clause.text;
     Error::InvalidArgument(match message.map(|texts| texts.as_string_opt::<i32>().filter(|texts| texts.is_valid(0))) {
         None => format!("Merge error condition {condition}"),

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     delta::{
-        merge::source::{KeyIndex, Pairs, PairsFrom, SourceRows},
+        merge::source::{KeyIndex, Pairs, PairsFrom, SourceRows, target_keys},
         scan::RowPlace,
     },
     engine::{Error, Result},
@@ -110,7 +110,7 @@ impl<'p> Prober<'p> {
         if candidates.rows.num_rows() == 0 {
             return Ok(());
         }
-        let keys = self.probe.asked.keys.of(&candidates.rows)?;
+        let keys = target_keys(&self.probe.asked.on, &candidates.rows)?;
         let mut from = Some(PairsFrom::default());
         while let Some(at) = from {
             self.check_wanted()?;
@@ -125,7 +125,7 @@ impl<'p> Prober<'p> {
     /// The rows that ON's conditions on the target let match. Each is asked of what those before it have left.
     fn candidates(&self, rows: &RecordBatch) -> Result<Candidates> {
         let mut left = Candidates { rows: rows.clone(), at: None };
-        for condition in &self.probe.asked.target {
+        for condition in &self.probe.asked.on.target {
             if left.rows.num_rows() == 0 {
                 break;
             }

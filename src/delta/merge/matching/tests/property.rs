@@ -51,7 +51,8 @@ impl Cases {
         let spread = 1 + self.0.below(60);
         for _ in 0..self.0.below(4) {
             let rows = 1 + self.0.below(40);
-            let (ids, texts, values) = (self.numbers(rows, spread), self.texts(rows, &["a", "b", "cc", ""]), self.numbers(rows, 6));
+            let (ids, texts, values) =
+                (self.numbers(rows, spread), self.texts(rows, &["a", "b", "cc", ""]), self.numbers(rows, 6));
             let parts = self.texts(rows, &["a", "b", "cc"]);
             let rows = RecordBatch::try_new(target_columns(), vec![ids, texts, values, parts]);
             target.append(rows.unwrap()).await;
@@ -66,7 +67,11 @@ impl Cases {
         let (spread, count) = (1 + self.0.below(60), self.0.below(5));
         let batch = |_| {
             let rows = 1 + self.0.below(12);
-            let columns = vec![self.numbers(rows, spread) as _, self.texts(rows, &["a", "b", "cc", ""]) as _, self.numbers(rows, 6) as _];
+            let columns = vec![
+                self.numbers(rows, spread) as _,
+                self.texts(rows, &["a", "b", "cc", ""]) as _,
+                self.numbers(rows, 6) as _,
+            ];
             RecordBatch::try_new(source_columns(), columns).unwrap()
         };
         (0..count).map(batch).collect()
