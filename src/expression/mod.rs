@@ -20,7 +20,9 @@ mod predicate;
 mod print;
 mod render;
 mod rules;
+mod scope;
 mod seam;
+mod statement;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -35,8 +37,11 @@ use arrow::{
 };
 
 use crate::engine::{Error, Predicate, Result};
+pub(crate) use cast::shorten;
 pub use render::render_row;
-use tree::Typed;
+pub(crate) use scope::{Scope, Table, find_column};
+pub(crate) use statement::{Parsed, Part, Words, read_statement};
+use tree::{Comparison, Node, Typed};
 use types::Type;
 
 /// Whose SQL it is.
@@ -65,10 +70,9 @@ impl Expression {
         // The syntax tree is made, read and dropped on a stack of its own.
         let tree = stacker::grow(limits::STACK_BYTES, || {
             let syntax = parse::parse(sql, dialect)?;
-            bind::bind(&syntax, dialect, columns)
+            bind::bind(&syntax, dialect, &Scope::of(columns))
         })?;
-        let result = tree.ty.field("", tree.nullable);
-        Ok(Self::of(tree, result))
+        Ok(Self::from_tree(tree))
     }
 
     /// The same, its value cast to a column's type as an assignment casts it.
@@ -163,6 +167,46 @@ impl Expression {
     /// `Unsupported`, by name, for what has no such form.
     pub fn to_sql(&self, dialect: Dialect) -> Result<String> {
         print::print(&self.tree, dialect)
+    }
+
+    /// A column of `columns` by itself.
+    ///
+    /// # Errors
+    /// `Unsupported` if it is of a type that expressions do not know.
+    pub fn column(columns: &Schema, index: usize) -> Result<Self> {
+        bind::column(columns, index).map(Self::from_tree)
+    }
+
+    /// What must all be true for this condition to be: the operands of AND, or itself.
+    pub(crate) fn conjuncts(self) -> Vec<Self> {
+        match self.tree.node {
+            Node::And(terms) => terms.into_iter().flat_map(|term| Self::from_tree(term).conjuncts()).collect(),
+            _ => vec![self],
+        }
+    }
+
+    /// The two sides of an equality, which are of one type, and whether NULL equals NULL.
+    pub(crate) fn equality(&self) -> Option<(Self, Self, bool)> {
+        match &self.tree.node {
+            Node::Compare(comparison @ (Comparison::Equal | Comparison::NotDistinct), left, right) => {
+                let side = |tree: &Typed| Self::from_tree(tree.clone());
+                Some((side(left), side(right), *comparison == Comparison::NotDistinct))
+            }
+            _ => None,
+        }
+    }
+
+    /// `self = other`, by the rules of DuckDB's dialect.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if the two cannot be compared; `Unsupported` if it is not offered.
+    pub(crate) fn equals(self, other: Self) -> Result<Self> {
+        bind::compare(Comparison::Equal, self.tree, other.tree).map(Self::from_tree)
+    }
+
+    fn from_tree(tree: Typed) -> Self {
+        let result = tree.ty.field("", tree.nullable);
+        Self::of(tree, result)
     }
 
     fn of(tree: Typed, result: Field) -> Self {

@@ -3,11 +3,11 @@
 use std::{any::TypeId, cell::Cell};
 
 use sqlparser::{
-    ast::{BinaryOperator, Expr},
+    ast::{BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments},
     dialect::{DatabricksDialect, Dialect as Grammar, DuckDbDialect, Precedence},
     keywords::Keyword,
     parser::{Parser, ParserError},
-    tokenizer::{Token, TokenWithSpan, Tokenizer},
+    tokenizer::{Token, TokenWithSpan, Tokenizer, TokenizerError},
 };
 
 use super::{
@@ -19,30 +19,58 @@ use crate::engine::{Error, Result};
 
 pub(super) fn parse(sql: &str, dialect: Dialect) -> Result<Expr> {
     check_text(sql)?;
-    let mut grammar: Box<dyn Grammar> = match dialect {
-        Dialect::DuckDb => Box::new(DuckDb(Budget::default())),
-        Dialect::Spark => Box::new(Spark(Budget::default())),
+    let tokens = match dialect {
+        Dialect::DuckDb => duckdb_tokens(sql),
+        Dialect::Spark => Tokenizer::new(&Spark(Budget::default()), sql).tokenize_with_location(),
     };
-    let refuse = |error: &dyn std::fmt::Display| {
-        Error::InvalidArgument(format!("\"{}\" is no expression: {error}", shorten(sql)))
-    };
-    let tokens = Tokenizer::new(&*grammar, sql).tokenize_with_location().map_err(|error| refuse(&error))?;
-    let tokens = if dialect == Dialect::DuckDb { join_stars(tokens) } else { tokens };
+    let tokens = tokens.map_err(|error| refusal(sql, &error))?;
     check_tokens(tokens.iter().map(|token| &token.token))?;
     let budget = Budget::of(tokens.len());
-    grammar = match dialect {
+    let grammar: Box<dyn Grammar> = match dialect {
         Dialect::DuckDb => Box::new(DuckDb(budget)),
         Dialect::Spark => Box::new(Spark(budget)),
     };
-    let mut parser = Parser::new(&*grammar).with_recursion_limit(PARSER_DEPTH_MAX).with_tokens_with_locations(tokens);
-    let expression = parser.parse_expr().map_err(|error| match error {
-        ParserError::RecursionLimitExceeded => refuse(&"it is too deep, or too far from one, to be parsed"),
-        error => refuse(&error),
-    })?;
+    let mut parser = parser(&*grammar, tokens);
+    let parsed = expression(&mut parser, sql)?;
     match parser.next_token().token {
-        Token::EOF => Ok(expression),
-        other => Err(refuse(&format!("what is \"{other}\" at its end"))),
+        Token::EOF => Ok(parsed),
+        other => Err(refusal(sql, &format!("what is \"{other}\" at its end"))),
     }
+}
+
+/// The words of a text in DuckDB's SQL.
+pub(super) fn duckdb_tokens(sql: &str) -> Result<Vec<TokenWithSpan>, TokenizerError> {
+    Tokenizer::new(&DuckDb(Budget::default()), sql).tokenize_with_location().map(join_stars)
+}
+
+/// A parser of words that have been checked ([`check_tokens`]).
+pub(super) fn parser(grammar: &dyn Grammar, tokens: Vec<TokenWithSpan>) -> Parser<'_> {
+    Parser::new(grammar).with_recursion_limit(PARSER_DEPTH_MAX).with_tokens_with_locations(tokens)
+}
+
+/// The expression that comes next. `sql` is what errors quote.
+pub(super) fn expression(parser: &mut Parser<'_>, sql: &str) -> Result<Expr> {
+    parser.parse_expr().map_err(|error| match error {
+        ParserError::RecursionLimitExceeded => refusal(sql, &"it is too deep, or too far from one, to be parsed"),
+        error => refusal(sql, &error),
+    })
+}
+
+/// The arguments of `ROW(a, b)`.
+pub(super) fn row_call(syntax: &Expr) -> Option<Vec<Expr>> {
+    let Expr::Function(call) = syntax else { return None };
+    let (true, FunctionArguments::List(list)) = (call.name.to_string().eq_ignore_ascii_case("row"), &call.args) else {
+        return None;
+    };
+    let values = list.args.iter().map(|argument| match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(value)) => Some(value.clone()),
+        _ => None,
+    });
+    values.collect()
+}
+
+fn refusal(sql: &str, error: &dyn std::fmt::Display) -> Error {
+    Error::InvalidArgument(format!("\"{}\" is no expression: {error}", shorten(sql)))
 }
 
 /// How many operands the parser may still try. It backtracks: without a bound an unclosed text of sixty levels would
@@ -66,7 +94,14 @@ impl Budget {
 
 /// The parser's DuckDB, with what it leaves out of DuckDB's scanner and the precedence of DuckDB's operators.
 #[derive(Debug)]
-struct DuckDb(Budget);
+pub(super) struct DuckDb(Budget);
+
+impl DuckDb {
+    /// To parse so many words.
+    pub(super) fn of(tokens: usize) -> Self {
+        Self(Budget::of(tokens))
+    }
+}
 
 impl Grammar for DuckDb {
     fn dialect(&self) -> TypeId {

@@ -8,7 +8,7 @@ use super::{
     Airport,
     action::{contents_of, not_offered, table_info},
     attempts::{ActionDigest, Attempt, Outcome, Try},
-    functions::{FUNCTIONS_SCHEMA, holds_functions},
+    functions::holds_functions,
     status::{Answer, Failure},
     transactions::TableName,
 };
@@ -83,7 +83,7 @@ impl Airport {
         let catalog = self.catalog(&request.catalog_name)?;
         if holds_functions(&request.schema) {
             // It is there, and IF NOT EXISTS does not reach the server.
-            return Ok(reply::create_schema(&contents_of(catalog.as_ref(), FUNCTIONS_SCHEMA).await?));
+            return Ok(reply::create_schema(&contents_of(catalog.as_ref(), &request.schema).await?));
         }
         match catalog.create_schema(&request.schema).await {
             // IF NOT EXISTS does not reach the server, and the client repeats calls that broke off: one that is there
@@ -106,6 +106,13 @@ impl Airport {
             checks: request.check_constraints.clone(),
         };
         let name = TableName::new(&request.catalog_name, &request.schema_name, &request.table_name);
+        if holds_functions(&name.schema) && !catalog.schemas().await?.contains(&name.schema) {
+            return Err(Error::FailedPrecondition(format!(
+                "schema {:?} holds the catalog's functions and no tables; make {:?} in another schema",
+                name.schema, name.table
+            ))
+            .into());
+        }
         self.create_as.admit_create(context.session_id.as_deref(), &name)?;
         this.begun = true;
         let snapshot = match catalog.create_table(&name.schema, &name.table, &spec).await {

@@ -12,7 +12,7 @@ use serde_bytes::ByteBuf;
 use sha2::{Digest, Sha256};
 
 use super::{
-    CatalogVersion, Error, Result,
+    CatalogVersion, Error, Function, Result,
     actions::unpack,
     scan::{ROW_ID, is_row_id},
 };
@@ -39,6 +39,8 @@ pub struct Schema {
     pub is_default: bool,
     /// In the server's order.
     pub tables: Vec<Table>,
+    /// In the server's order.
+    pub functions: Vec<Function>,
 }
 
 /// One table as the server described it.
@@ -67,6 +69,10 @@ pub struct AppMetadata {
     pub name: String,
     /// Its comment.
     pub comment: Option<String>,
+    /// A function's arguments, as an Arrow schema message.
+    pub input_schema: Option<ByteBuf>,
+    /// What a function does.
+    pub description: Option<String>,
 }
 
 impl Catalog {
@@ -95,8 +101,12 @@ impl Table {
     /// A serialized FlightInfo of `catalog`.
     pub fn decode(info: &[u8], catalog: &str) -> Result<Self> {
         let info = FlightInfo::decode(info).map_err(Error::malformed)?;
+        let metadata = unpack(&info.app_metadata)?;
+        Self::of(info, metadata, catalog)
+    }
+
+    fn of(info: FlightInfo, metadata: AppMetadata, catalog: &str) -> Result<Self> {
         let descriptor = info.flight_descriptor.clone().ok_or_else(|| Error::malformed("no descriptor"))?;
-        let metadata: AppMetadata = unpack(&info.app_metadata)?;
         if metadata.catalog != catalog {
             return Err(Error::Malformed(format!("catalog {:?}, not {catalog:?}", metadata.catalog)));
         }
@@ -166,8 +176,10 @@ pub(super) fn decode_catalog(bytes: &[u8], catalog: &str) -> Result<Catalog> {
         ));
     }
     let schema = |raw: RawSchema| {
+        let (tables, functions) = items_of(&raw.contents, catalog, &raw.name)?;
         Ok(Schema {
-            tables: tables_of(&raw.contents, catalog, &raw.name)?,
+            tables,
+            functions,
             name: raw.name,
             description: raw.description,
             tags: raw.tags,
@@ -183,24 +195,37 @@ pub(super) fn decode_catalog(bytes: &[u8], catalog: &str) -> Result<Catalog> {
 }
 
 pub(super) fn decode_contents(bytes: &[u8], catalog: &str, schema: &str) -> Result<Vec<Table>> {
-    tables_of(&unpack(bytes)?, catalog, schema)
+    Ok(items_of(&unpack(bytes)?, catalog, schema)?.0)
 }
 
-fn tables_of(contents: &Contents, catalog: &str, schema: &str) -> Result<Vec<Table>> {
+fn items_of(contents: &Contents, catalog: &str, schema: &str) -> Result<(Vec<Table>, Vec<Function>)> {
     let Some(serialized) = &contents.serialized else {
         let lazy = contents.sha256.is_empty() && contents.url.is_none();
-        return if lazy { Ok(Vec::new()) } else { Err(Error::malformed("contents by URL are not expected")) };
+        return if lazy {
+            Ok((Vec::new(), Vec::new()))
+        } else {
+            Err(Error::malformed("contents by URL are not expected"))
+        };
     };
     let hash: String = Sha256::digest(serialized).iter().map(|byte| format!("{byte:02x}")).collect();
     if !contents.sha256.is_empty() && contents.sha256 != hash {
         return Err(Error::Malformed(format!("schema {schema}: sha256 {}, not {hash}", contents.sha256)));
     }
     let items: Vec<ByteBuf> = unpack(&decompress(serialized)?)?;
-    let tables: Vec<_> = items.iter().map(|item| Table::decode(item, catalog)).collect::<Result<_>>()?;
-    match tables.iter().find(|table| table.metadata.schema != schema) {
-        Some(stray) => Err(Error::Malformed(format!("{:?} is listed in schema {schema}", stray.metadata))),
-        None => Ok(tables),
+    let (mut tables, mut functions) = (Vec::new(), Vec::new());
+    for item in &items {
+        let info = FlightInfo::decode(&item[..]).map_err(Error::malformed)?;
+        let metadata: AppMetadata = unpack(&info.app_metadata)?;
+        if metadata.schema != schema {
+            return Err(Error::Malformed(format!("{metadata:?} is listed in schema {schema}")));
+        }
+        match metadata.r#type.as_str() {
+            "table" => tables.push(Table::of(info, metadata, catalog)?),
+            "table_function" => functions.push(Function::decode(info, metadata, catalog)?),
+            other => return Err(Error::Malformed(format!("an item is a {other:?}"))),
+        }
     }
+    Ok((tables, functions))
 }
 
 fn decompress(bytes: &[u8]) -> Result<Vec<u8>> {

@@ -267,7 +267,7 @@ impl Exchange {
     }
 }
 
-fn slices(batch: &RecordBatch) -> Vec<RecordBatch> {
+pub(super) fn slices(batch: &RecordBatch) -> Vec<RecordBatch> {
     let starts = (0..batch.num_rows()).step_by(BATCH_ROWS_MAX);
     starts.map(|start| batch.slice(start, BATCH_ROWS_MAX.min(batch.num_rows() - start))).collect()
 }

@@ -11,6 +11,7 @@ mod catalog;
 mod cut;
 mod error;
 mod exchange;
+mod function;
 mod msgpack;
 pub mod raw;
 mod scan;
@@ -22,13 +23,14 @@ use tonic::{
     transport::Endpoint,
 };
 
-use self::cut::CuttableChannel;
+use self::{actions::unpack, cut::CuttableChannel};
 pub use self::{
     actions::{CatalogVersion, OnConflict},
     alter::Change,
     catalog::{AppMetadata, Catalog, Schema, Table},
     error::{Error, Result},
     exchange::{Exchange, sent_schema},
+    function::{Function, Merged, parameters},
     msgpack::Packer,
     scan::{ROW_ID, Scan, ScanStream},
 };

@@ -22,7 +22,7 @@ use tonic::Code;
 pub(crate) const SALES: &str = "sales";
 
 /// The actions that are offered.
-pub(crate) const OFFERED: [&str; 22] = [
+pub(crate) const OFFERED: [&str; 23] = [
     "add_column",
     "add_constraint",
     "add_field",
@@ -45,6 +45,7 @@ pub(crate) const OFFERED: [&str; 22] = [
     "rename_table",
     "set_default",
     "set_not_null",
+    "table_function_flight_info",
 ];
 
 /// A guard against a server that never gets there; no test waits for it to pass.

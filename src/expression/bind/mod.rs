@@ -11,8 +11,9 @@ mod sql_type;
 use arrow::{array::Array, datatypes::Schema};
 use sqlparser::ast::{CastKind, Expr};
 
+pub(super) use self::name::column;
 use super::{
-    Dialect,
+    Dialect, Scope,
     cast::{self, Mode, Offer, shorten},
     eval,
     limits::{DEPTH_MAX, LIST_MAX, TREE_NODES_MAX},
@@ -23,8 +24,19 @@ use super::{
 use crate::engine::{Error, Result};
 
 /// Understands a syntax tree over columns of the seam.
-pub(super) fn bind(syntax: &Expr, dialect: Dialect, columns: &Schema) -> Result<Typed> {
-    Binder { dialect, columns, depth: 0 }.bind(syntax)
+pub(super) fn bind(syntax: &Expr, dialect: Dialect, scope: &Scope<'_>) -> Result<Typed> {
+    Binder { dialect, scope, depth: 0 }.bind(syntax)
+}
+
+/// The same of a condition.
+pub(super) fn bind_condition(syntax: &Expr, dialect: Dialect, scope: &Scope<'_>) -> Result<Typed> {
+    Binder { dialect, scope, depth: 0 }.truth(syntax)
+}
+
+/// A comparison of two values, in the type that they are compared in.
+pub(super) fn compare(comparison: Comparison, left: Typed, right: Typed) -> Result<Typed> {
+    let none = Schema::empty();
+    Binder { dialect: Dialect::DuckDb, scope: &Scope::of(&none), depth: 0 }.comparison(comparison, left, right)
 }
 
 /// Casts as an assignment to a column does: whatever CAST can.
@@ -62,7 +74,7 @@ fn cast_node(input: Typed, ty: &Type, lenient: bool, implicit: bool) -> Typed {
 
 struct Binder<'a> {
     dialect: Dialect,
-    columns: &'a Schema,
+    scope: &'a Scope<'a>,
     depth: usize,
 }
 

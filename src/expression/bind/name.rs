@@ -1,5 +1,6 @@
 //! Names of columns and of the fields of structs.
 
+use arrow::datatypes::Schema;
 use sqlparser::ast::{AccessExpr, Expr, Ident, Subscript};
 
 use super::{Binder, unsupported};
@@ -7,6 +8,7 @@ use crate::{
     engine::{Error, Result},
     expression::{
         cast::shorten,
+        scope::{Table, same_name},
         tree::{Node, Typed},
         types::Type,
     },
@@ -14,6 +16,19 @@ use crate::{
 
 fn has_field(ty: &Type, name: &str) -> bool {
     matches!(ty, Type::Struct(fields) if fields.iter().any(|(field, _)| field.eq_ignore_ascii_case(name)))
+}
+
+/// A column, by its index.
+pub(in crate::expression) fn column(columns: &Schema, index: usize) -> Result<Typed> {
+    let field = columns
+        .fields()
+        .get(index)
+        .ok_or_else(|| Error::internal("an expression names a column that is not there", format!("column {index}")))?;
+    let ty = Type::of(field).map_err(|ty| {
+        Error::Unsupported(format!("column \"{}\" is of type {ty}, which expressions do not know", field.name()))
+    })?;
+    let node = Node::Column { index, name: field.name().clone() };
+    Ok(Typed { node, ty, nullable: field.is_nullable(), fails: false })
 }
 
 impl Binder<'_> {
@@ -26,56 +41,103 @@ impl Binder<'_> {
         }
     }
 
-    /// `a`, `a.field`, `table.a`, `table.a.field`: the first part that is a column is one.
     fn column(&mut self, names: &[&Ident]) -> Result<Typed> {
-        let (mut value, fields) = match (self.find(&names[0].value)?, names) {
-            // A column may have the name of its table.
-            (Some(column), [_, second, ..]) if !has_field(&column.ty, &second.value) => {
-                match self.find(&second.value)? {
-                    Some(other) => (other, &names[2..]),
-                    None => (column, &names[1..]),
-                }
-            }
-            (Some(column), _) => (column, &names[1..]),
-            (None, [_, second, ..]) => match self.find(&second.value)? {
-                Some(column) => (column, &names[2..]),
-                None => return Err(self.unknown(names)),
-            },
-            (None, _) => return Err(self.unknown(names)),
-        };
+        let words: Vec<&str> = names.iter().map(|name| name.value.as_str()).collect();
+        let (mut value, fields) =
+            if self.scope.tables.is_empty() { self.of_any(&words)? } else { self.of_one(&words)? };
         for field in fields {
-            value = self.field(value, &field.value)?;
+            value = self.field(value, field)?;
         }
         Ok(value)
     }
 
-    fn find(&self, name: &str) -> Result<Option<Typed>> {
-        let is_named = |field: &&arrow::datatypes::FieldRef| {
-            field.name().eq_ignore_ascii_case(name) || field.name().to_lowercase() == name.to_lowercase()
+    /// `a`, `a.field`, `table.a`, `table.a.field`: the first part that is a column is one.
+    fn of_any<'n>(&self, names: &'n [&'n str]) -> Result<(Typed, &'n [&'n str])> {
+        let find = |name: &str| {
+            let index = self.scope.find(0..self.scope.columns.fields().len(), name);
+            index.map(|index| column(self.scope.columns, index)).transpose()
         };
-        let fields = self.columns.fields();
-        let exact = fields.iter().position(|field| field.name() == name);
-        let Some(index) = exact.or_else(|| fields.iter().position(|field| is_named(&field))) else {
-            return Ok(None);
-        };
-        let field = &fields[index];
-        let ty = Type::of(field).map_err(|ty| {
-            Error::Unsupported(format!("column \"{}\" is of type {ty}, which expressions do not know", field.name()))
-        })?;
-        Ok(Some(Typed {
-            node: Node::Column { index, name: field.name().clone() },
-            ty,
-            nullable: field.is_nullable(),
-            fails: false,
-        }))
+        Ok(match (find(names[0])?, names) {
+            // A column may have the name of its table.
+            (Some(column), [_, second, ..]) if !has_field(&column.ty, second) => match find(second)? {
+                Some(other) => (other, &names[2..]),
+                None => (column, &names[1..]),
+            },
+            (Some(column), _) => (column, &names[1..]),
+            (None, [_, second, ..]) => match find(second)? {
+                Some(column) => (column, &names[2..]),
+                None => return Err(self.unknown(names)),
+            },
+            (None, _) => return Err(self.unknown(names)),
+        })
     }
 
-    fn unknown(&self, names: &[&Ident]) -> Error {
-        let name = names.iter().map(|name| name.value.as_str()).collect::<Vec<_>>().join(".");
-        let columns = self.columns.fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>().join(", ");
+    /// The same where each table has its names: one that is a table's and a column of it comes first, as in DuckDB
+    /// (`ExpressionBinder::QualifyColumnName`).
+    fn of_one<'n>(&mut self, names: &'n [&'n str]) -> Result<(Typed, &'n [&'n str])> {
+        let scope = self.scope;
+        let mut refused = None;
+        for table in &scope.tables {
+            let Some(length) = table.named(names) else { continue };
+            match (scope.find(table.columns.clone(), names[length]), &table.hidden) {
+                (Some(index), None) => return Ok((column(scope.columns, index)?, &names[length + 1..])),
+                (_, Some(reason)) => refused = Some(Error::InvalidArgument(reason.clone())),
+                (None, None) => {
+                    refused = Some(Error::InvalidArgument(format!(
+                        "there is no column \"{}\" in {}: its columns are {}",
+                        shorten(names[length]),
+                        table.name(),
+                        shorten(&scope.names(table.columns.clone()))
+                    )));
+                }
+            }
+        }
+        if let Some(value) = self.unqualified(names[0])? {
+            return Ok((value, &names[1..]));
+        }
+        Err(refused.unwrap_or_else(|| self.unknown(names)))
+    }
+
+    fn unqualified(&mut self, name: &str) -> Result<Option<Typed>> {
+        let scope = self.scope;
+        if let Some((_, columns)) = scope.shared.iter().find(|(shared, _)| same_name(shared, name)) {
+            let columns = columns.iter().map(|index| column(scope.columns, *index)).collect::<Result<_>>()?;
+            return self.coalesce(columns).map(Some);
+        }
+        let visible = scope.tables.iter().filter(|table| table.hidden.is_none());
+        let found = visible.filter_map(|table| Some((table, scope.find(table.columns.clone(), name)?)));
+        match found.collect::<Vec<_>>().as_slice() {
+            [] => Ok(None),
+            [(_, index)] => column(scope.columns, *index).map(Some),
+            [(first, _), (second, _), ..] => Err(Error::InvalidArgument(format!(
+                "the column \"{name}\" is ambiguous: write {}.{name} or {}.{name}",
+                first.name(),
+                second.name()
+            ))),
+        }
+    }
+
+    fn unknown(&self, names: &[&str]) -> Error {
+        let scope = self.scope;
+        let is_there = |table: &&Table| table.hidden.is_some() && scope.find(table.columns.clone(), names[0]).is_some();
+        if let Some(reason) = scope.tables.iter().find(is_there).and_then(|table| table.hidden.clone()) {
+            return Error::InvalidArgument(reason);
+        }
+        if let [name] = names
+            && scope.tables.iter().any(|table| table.named(&[name, ""]) == Some(1))
+        {
+            return unsupported(&format!("\"{name}\" as a struct of all its columns"));
+        }
+        let columns = match scope.tables.is_empty() {
+            true => scope.names(0..scope.columns.fields().len()),
+            false => {
+                let visible = scope.tables.iter().filter(|table| table.hidden.is_none());
+                visible.map(|table| scope.names(table.columns.clone())).collect::<Vec<_>>().join(", ")
+            }
+        };
         Error::InvalidArgument(format!(
             "there is no column \"{}\": the columns are {}",
-            shorten(&name),
+            shorten(&names.join(".")),
             shorten(&columns)
         ))
     }

@@ -181,7 +181,7 @@ impl Cast<'_> {
 }
 
 /// A value for an error: its head, if it is long.
-pub(super) fn shorten(value: &str) -> String {
+pub(crate) fn shorten(value: &str) -> String {
     const CHARACTERS_MAX: usize = 100;
     match value.char_indices().nth(CHARACTERS_MAX) {
         Some((end, _)) => format!("{}...", &value[..end]),

@@ -4,6 +4,7 @@ mod bare;
 mod lazy;
 mod limits;
 mod oracle;
+mod predicate;
 mod print;
 mod refusals;
 mod render;

@@ -29,7 +29,7 @@ use crate::{
         flight_info::FunctionInfo,
         function::FunctionReference,
         headers::CallContext,
-        types::canonical_schema,
+        types::{canonical_schema, enum_column},
     },
 };
 
@@ -105,6 +105,13 @@ impl Airport {
             return Err(Error::Unsupported(format!("AT is not offered for {}: it writes", called.name)).into());
         }
         self.limits.check_columns(source)?;
+        if let Some(column) = enum_column(source) {
+            // Its values come in messages of their own, which nothing here reads.
+            return Err(Error::Unsupported(format!(
+                "column {column:?} of the source holds an ENUM, which is not offered; cast it to VARCHAR"
+            ))
+            .into());
+        }
         let call = (called.call)(&Arguments::new(called.name, &(called.arguments)(), arguments)?)?;
         let target = self.target(&function.catalog, &call.table).await?;
         let source = Arc::new(canonical_schema(source)?);

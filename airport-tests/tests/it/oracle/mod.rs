@@ -21,11 +21,14 @@ use arrow::{
     datatypes::{DataType, Field, Int64Type, Schema, SchemaRef},
 };
 
-pub(crate) use self::tables::{Kind, amend};
+pub(crate) use self::{
+    tables::{Kind, amend},
+    values::texts,
+};
 use self::{
     model::{Model, Row, Statement},
     others::Others,
-    values::{Column, texts},
+    values::Column,
 };
 use crate::{
     random::{Random, effort},

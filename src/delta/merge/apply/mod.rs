@@ -4,7 +4,8 @@
 //! - `once`: the rows that leave their files, each at most once.
 //! - `clause`: what a clause makes of rows, and which columns it needs for that.
 //! - `chunks`: rows gathered by clause, for a task of its own.
-//! - `maker`: that task: what else is needed of the rows is fetched, and new rows are made.
+//! - `maker`: that task: what is needed of old rows is fetched.
+//! - `pieces`, `fitting`: new rows are made of as many rows as memory admits.
 //! - `unmatched`: rows of the source that match none of the target.
 //! - `writer`: new rows staged, the feed told, rows kept for RETURNING.
 //!
@@ -18,8 +19,10 @@
 mod check;
 mod chunks;
 mod clause;
+mod fitting;
 mod maker;
 mod once;
+mod pieces;
 mod unmatched;
 mod writer;
 

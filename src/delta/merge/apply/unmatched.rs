@@ -2,12 +2,15 @@
 
 use std::{mem, sync::Arc};
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{ArrayRef, AsArray};
 use roaring::RoaringTreemap;
 
-use super::{chunks::Chunks, clause::fields_of, maker::blocking};
+use super::{chunks::Chunks, pieces::blocking};
 use crate::{
-    delta::merge::{matching::Decided, source::SourceRows},
+    delta::merge::{
+        matching::{Decided, raised},
+        source::SourceRows,
+    },
     engine::{Error, Result},
     expression::Expression,
     merge::{Action, Clause, MergePlan, When},
@@ -139,14 +142,4 @@ impl OfSource {
         *rows = left;
         Ok(chosen)
     }
-}
-
-/// A clause has raised an error (DuckDB's `physical_merge_into.cpp`). `message` are the values of its text, if it has one:
-/// the first tells.
-fn raised(clause: &Clause, message: Option<&ArrayRef>) -> Error {
-    let condition = &clause.text;
-    Error::InvalidArgument(match message.map(|texts| texts.as_string_opt::<i32>().filter(|texts| texts.is_valid(0))) {
-        None => format!("Merge error condition {condition}"),
-        Some(text) => format!("Merge error condition {condition}: {}", text.map_or("NULL", |texts| texts.value(0))),
-    })
 }
