@@ -134,7 +134,7 @@ async fn committed(table: &Arc<DeltaTable>, base: &Arc<Version>, commit: Bytes) 
 }
 
 /// A random time, so that those who lost together do not meet again.
-pub(crate) fn backoff(attempt: u32) -> Duration {
+fn backoff(attempt: u32) -> Duration {
     let longest_ms = BACKOFF_FIRST_MS.saturating_mul(1 << attempt.min(16)).min(BACKOFF_MS_MAX);
     let (random, _) = Uuid::new_v4().as_u64_pair();
     Duration::from_millis(1 + random % longest_ms)

@@ -75,9 +75,6 @@ pub(super) enum Item {
 /// # Errors
 /// `InvalidArgument` for what are no clauses; `Unsupported`, by name, for what is not offered.
 pub(super) fn parse(parts: Vec<Part<'_>>) -> Result<Statement> {
-    if parts.len() > CLAUSES_MAX + 2 {
-        return Err(Error::InvalidArgument(format!("a MERGE has more than {CLAUSES_MAX} WHEN clauses")));
-    }
     let last = parts.len() - 1;
     let mut parts = parts.into_iter().enumerate();
     let mut join = None;
@@ -97,6 +94,9 @@ pub(super) fn parse(parts: Vec<Part<'_>>) -> Result<Statement> {
                 true => {
                     returning = Some(items(words)?);
                     "a comma, AS or the end"
+                }
+                false if clauses.len() == CLAUSES_MAX => {
+                    return Err(Error::InvalidArgument(format!("a MERGE has more than {CLAUSES_MAX} WHEN clauses")));
                 }
                 false => {
                     clauses.push(clause(words)?);

@@ -103,3 +103,6 @@ impl Call {
         Ok(Self { arguments: ipc::decode_row(what, &parameters)?, parameters, at })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,7 @@ use super::{
     action::ActionRequest,
     descriptor::TableReference,
     filters::Filters,
+    function::{Call, FunctionReference},
     golden,
     headers::{self, CallContext},
     ipc, msgpack,
@@ -78,7 +79,9 @@ fn action(bytes: &[u8]) -> Outcome {
 }
 
 fn recorded_bodies() -> Vec<Vec<u8>> {
-    golden::client_files("DoAction").iter().map(|file| golden::action(file).body.to_vec()).collect()
+    let calls = ["00", "02", "04", "06"].map(|call| format!("{call}-DoAction-table_function_flight_info.00.client.pb"));
+    let calls = calls.iter().map(|file| golden::action_of(&golden::merge_file(file)).body.to_vec());
+    golden::client_files("DoAction").iter().map(|file| golden::action(file).body.to_vec()).chain(calls).collect()
 }
 
 /// Schemas, encapsulated and bare, and what follows from one.
@@ -208,13 +211,16 @@ pub(crate) const MESSAGES: Target = Target {
 
 fn message(bytes: &[u8]) -> Outcome {
     let message = FlightData::decode(bytes);
-    let Ok(FlightData { flight_descriptor, data_header, data_body, .. }) = message else {
+    let Ok(FlightData { flight_descriptor, data_header, data_body, app_metadata }) = message else {
         return Outcome::of(&message);
     };
-    let descriptor = TableReference::from_descriptor(&flight_descriptor.unwrap_or_default());
+    let descriptor = flight_descriptor.unwrap_or_default();
+    let function = FunctionReference::from_descriptor(&descriptor);
+    let called = Outcome::of(&Call::decode(&app_metadata)).and(Outcome::of(&function));
+    let descriptor = TableReference::from_descriptor(&descriptor);
     let schema = ipc::decode_schema_message("exchange", &data_header);
     let columns = Arc::new(golden_columns());
-    Outcome::of(&descriptor).and(Outcome::of(&schema)).and(Outcome::of(&ipc::decode_batch(
+    called.and(Outcome::of(&descriptor)).and(Outcome::of(&schema)).and(Outcome::of(&ipc::decode_batch(
         "exchange",
         &data_header,
         data_body,
@@ -229,6 +235,8 @@ fn golden_columns() -> Schema {
 fn recorded_messages() -> Vec<Vec<u8>> {
     // The longest are thousands of rows, which say no more than a few.
     let files = golden::client_files("DoExchange").into_iter().map(|file| golden::file(&file));
+    let calls = ["01", "03", "05"].map(|call| format!("{call}-DoExchange-table_function_in_out.01.client.pb"));
+    let files = files.chain(calls.iter().map(|file| golden::merge_file(file)));
     files.filter(|message| message.len() < 8 << 10).collect()
 }
 

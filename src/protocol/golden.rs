@@ -15,6 +15,11 @@ pub(crate) fn types_file(name: &str) -> Vec<u8> {
     file(&format!("../types-duckdb-1.5.5/{name}"))
 }
 
+/// The same of the recording about merges.
+pub(crate) fn merge_file(name: &str) -> Vec<u8> {
+    file(&format!("../merge-duckdb-1.5.5/{name}"))
+}
+
 /// A recorded action.
 pub(crate) fn action(name: &str) -> Action {
     action_of(&file(name))

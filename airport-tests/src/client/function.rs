@@ -153,10 +153,12 @@ impl Client {
         let mut body = Packer::new();
         body.map(5).str("json_filters").str("").str("column_ids").array(0).str("parameters").str(parameters);
         body.str("at_unit").str("").str("at_value").str("");
-        let first = FlightData::new().with_descriptor(descriptor.clone()).with_app_metadata(body.take());
         let mut untold = self.clone();
         untold.set_transaction(None);
-        untold.exchange_with(first, "table_function_in_out", true).await
+        let first = FlightData::new().with_descriptor(descriptor.clone());
+        let call = untold.exchange_with(first, "table_function_in_out", true).await;
+        call.send_message(FlightData::new().with_app_metadata(body.take())).await;
+        call
     }
 }
 

@@ -38,6 +38,8 @@ pub(crate) enum Fault {
     UnheardAndFollowed,
     /// Another writer's commit took its place.
     Beaten,
+    /// This commit of another writer took its place.
+    BeatenBy(&'static str),
     /// It lands after so many further requests.
     Late(usize),
     /// It lands after so many further requests, unless another writer's commit, which comes first, takes its place.
@@ -67,6 +69,13 @@ impl Faulty {
     pub(crate) async fn objects(&self, end: &str) -> usize {
         let all: Vec<_> = self.inner.list(None).try_collect().await.unwrap();
         all.iter().filter(|object| object.location.as_ref().ends_with(end)).count()
+    }
+
+    /// Takes the commit of a version away.
+    pub(crate) async fn take_commit(&self, version: u64) -> String {
+        let commit = self.inner.get(&commit_path(version)).await.unwrap().bytes().await.unwrap();
+        self.inner.delete(&commit_path(version)).await.unwrap();
+        String::from_utf8(commit.to_vec()).unwrap()
     }
 
     async fn land(&self, path: &Path, payload: PutPayload) {
@@ -101,6 +110,7 @@ impl Faulty {
                 self.others(&commit_path(version_of(path) + 1)).await;
             }
             Fault::Beaten => self.others(path).await,
+            Fault::BeatenBy(commit) => self.land(path, commit.into()).await,
             Fault::Late(requests) => late(requests),
             Fault::LateAndBeaten(requests) => {
                 late(requests);

@@ -9,6 +9,7 @@
 
 mod apply;
 mod attempt;
+mod key_text;
 mod matching;
 mod source;
 

@@ -8,7 +8,8 @@ const ON: &str = "ON target.a = source.a ";
 fn wrong(text: &str) -> String {
     match of(text) {
         Err(Error::InvalidArgument(text)) => text,
-        other => panic!("{text}: {other:?}"),
+        Err(other) => panic!("{text}: {other}"),
+        Ok(_) => panic!("{text} was taken"),
     }
 }
 

@@ -17,7 +17,7 @@ impl Random {
 
 #[test]
 fn no_text_panics() {
-    let rounds = std::env::var("DELTAPORT_SOUP").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(3000);
+    let rounds = std::env::var("DELTAPORT_SOUP").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1000);
     let known: Vec<&str> = include_str!("duckdb.txt")
         .lines()
         .filter(|line| ["case", "fail", "returning"].iter().any(|kind| line.starts_with(kind)))
@@ -66,5 +66,5 @@ fn no_text_panics() {
         };
         understood += usize::from(of(&text).is_ok());
     }
-    assert!(understood > rounds / 50, "{understood} of {rounds} were clauses");
+    assert!(understood > rounds / 100, "{understood} of {rounds} were clauses");
 }

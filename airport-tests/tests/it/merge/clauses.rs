@@ -295,14 +295,7 @@ fn insert(target: &Target, source: &Source, scope: &Scope, random: &mut Random) 
 }
 
 /// What a column becomes: the source's value of it, a computed one, a literal.
-fn assigned(
-    target: &Target,
-    source: &Source,
-    index: usize,
-    when: When,
-    scope: &Scope,
-    random: &mut Random,
-) -> String {
+fn assigned(target: &Target, source: &Source, index: usize, when: When, scope: &Scope, random: &mut Random) -> String {
     let column = &target.columns[index];
     match source.name_of(index).filter(|_| when != When::NotMatchedBySource) {
         Some(name) if index == 0 || random.percent(45) => format!("source.{name}"),

@@ -178,7 +178,8 @@ fn boolean(scope: &Scope, depth: usize, random: &mut Random) -> String {
     }
     let depth = depth.saturating_sub(1);
     // Of a column that is there, rather than of two literals.
-    let classes: Vec<_> = scope.iter().map(|(_, class)| *class).filter(|class| !matches!(class, Struct | List)).collect();
+    let classes: Vec<_> =
+        scope.iter().map(|(_, class)| *class).filter(|class| !matches!(class, Struct | List)).collect();
     let class = if classes.is_empty() { Integer } else { *random.pick(&classes) };
     let [a, b] = [leaf(class, scope, random), one(class, scope, depth, random)];
     let test = match random.below(12) {

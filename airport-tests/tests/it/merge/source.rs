@@ -111,8 +111,7 @@ impl Source {
         let mut names = vec![None; target.columns.len()];
         let mut columns = Vec::new();
         for index in &picked {
-            let name =
-                if shape == Shape::Renamed { format!("s{index}") } else { target.columns[*index].name.clone() };
+            let name = if shape == Shape::Renamed { format!("s{index}") } else { target.columns[*index].name.clone() };
             columns.push(target.columns[*index].alike(&name, random));
             names[*index] = Some(name);
         }

@@ -17,11 +17,15 @@
 
 mod turns;
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use self::turns::Turn;
 pub(crate) use self::turns::Turns;
@@ -33,7 +37,7 @@ use super::{
 use crate::{
     delta::{
         change::{ChangeSet, Guard, Landing, Means, MergeStatement, Statement, land},
-        commit::{backoff, conflict},
+        commit::conflict,
         snapshot::DeltaSnapshot,
         write::{Staged, settle_by},
     },
@@ -43,10 +47,13 @@ use crate::{
 };
 
 /// How often a MERGE is done before it gives up.
-const ATTEMPTS_MAX: u32 = 10;
+const ATTEMPTS_MAX: u32 = 30;
 
 /// How many attempts run beside others of the table.
-const FREE_ATTEMPTS: u32 = 2;
+const FREE_ATTEMPTS: u32 = 1;
+
+/// The longest pause between attempts.
+const PAUSE_MAX: Duration = Duration::from_millis(500);
 
 /// Merges into `base`, or into what came after it. May be dropped at any time.
 pub(crate) async fn run(
@@ -98,6 +105,7 @@ async fn attempts(mut base: DeltaSnapshot, work: &dyn Work) -> Result<MergeOutco
     let (first, table) = (base.clone(), Arc::clone(base.table()));
     let mut attempt = 1;
     loop {
+        let begun = Instant::now();
         let turn = if attempt > FREE_ATTEMPTS { Some(table.turns().alone().await) } else { None };
         if attempt > 1 {
             let newest = table.newest().await?;
@@ -116,9 +124,16 @@ async fn attempts(mut base: DeltaSnapshot, work: &dyn Work) -> Result<MergeOutco
             Attempt::Lost(None) => {}
         }
         tracing::debug!(table = table.store().name(), attempt, "a MERGE is done again: another commit came first");
-        tokio::time::sleep(backoff(attempt)).await;
+        pause(begun.elapsed()).await;
         attempt += 1;
     }
+}
+
+/// A random time, so that those who lost together do not meet again; no longer than what is done again takes.
+async fn pause(attempt: Duration) {
+    let longest_us = attempt.min(PAUSE_MAX).as_micros() as u64;
+    let (random, _) = Uuid::new_v4().as_u64_pair();
+    tokio::time::sleep(Duration::from_micros(random % (longest_us + 1))).await;
 }
 
 /// How an attempt ended.
@@ -254,3 +269,6 @@ fn side(plan: &MergePlan, side: &Expression) -> Option<String> {
         _ => sql,
     })
 }
+
+#[cfg(test)]
+mod tests;

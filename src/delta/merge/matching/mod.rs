@@ -40,14 +40,17 @@ use self::{
     probe::{Probe, Unmatching},
     pruning::Pruning,
 };
-use super::source::{KeyIndex, MemoryBudget, SourceRows};
+use super::{
+    key_text::key_text,
+    source::{KeyIndex, MemoryBudget, SourceRows},
+};
 use crate::{
     delta::scan::{LeftOut, ScanSource},
     engine::{Error, Predicate, Result},
     merge::MergePlan,
 };
 
-pub(crate) use self::{asked::raised, decided::Decided};
+pub(crate) use self::decided::Decided;
 
 /// The matching of one version of the target. Dropping it ends the scans.
 pub(crate) struct Matching {
@@ -146,12 +149,9 @@ impl Matching {
     /// Begins the pass for the rows of the source from `first` on.
     async fn match_from(&mut self, first: u64) -> Result<()> {
         let (plan, source, memory) = (Arc::clone(&self.plan), Arc::clone(&self.source), self.memory.clone());
-        let built = tokio::task::spawn_blocking(move || KeyIndex::build(&plan, &source, first, &memory)).await;
-        let index = built.map_err(|died| Error::internal("an index of source rows was not built", died))??;
+        let built = tokio::task::spawn_blocking(move || index_from(&plan, &source, first, &memory)).await;
+        let index = built.map_err(|died| Error::internal(NO_INDEX, died))??;
         let (end, all) = (index.rows().end, self.source.len());
-        if end <= first {
-            return Err(Error::internal("an index of source rows was not built", format!("it ends at row {end}")));
-        }
         let alone = first == 0 && end >= all;
         let unmatching = match self.asked.by_source.is_empty() {
             true => Unmatching::Nothing,
@@ -209,6 +209,26 @@ impl Matching {
         let rows = self.source_marks.map_or_else(RoaringTreemap::new, |marks| marks.unmarked());
         Ok(Unmatched { rows, could_matter: pruning::any(self.looked_for) })
     }
+}
+
+const NO_INDEX: &str = "an index of source rows was not built";
+
+/// The index of the rows from `first` on, at least one.
+fn index_from(plan: &MergePlan, source: &SourceRows, first: u64, memory: &MemoryBudget) -> Result<KeyIndex> {
+    let index = KeyIndex::build(plan, source, first, memory)?;
+    if index.rows().end <= first {
+        return Err(Error::internal(NO_INDEX, format!("it ends at row {}", index.rows().end)));
+    }
+    if plan.source_keys_unique
+        && let Some((_, repeated)) =
+            index.repeated().map_or_else(|| index.repeated_after(source), |found| Ok(Some(found)))?
+    {
+        let key = key_text(source, repeated, plan)?;
+        return Err(Error::InvalidArgument(format!(
+            "two rows of the source have the key {key}; let each come once, by DISTINCT or an aggregate"
+        )));
+    }
+    Ok(index)
 }
 
 /// What is known when the whole target has been looked at.

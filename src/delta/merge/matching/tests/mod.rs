@@ -1,4 +1,7 @@
 //! What is found in real tables, by plans made by hand.
 
+mod clauses;
+mod ends;
 mod fixture;
 mod property;
+mod pruning;

@@ -40,8 +40,8 @@ impl Cases {
         Arc::new((0..rows).map(number).collect())
     }
 
-    fn texts(&mut self, rows: u64) -> Arc<StringArray> {
-        let text = |_| (self.0.below(6) > 0).then(|| self.pick(&["a", "b", "cc", ""]));
+    fn texts(&mut self, rows: u64, of: &[&str]) -> Arc<StringArray> {
+        let text = |_| (self.0.below(6) > 0).then(|| self.pick(of));
         Arc::new((0..rows).map(text).collect())
     }
 
@@ -51,8 +51,9 @@ impl Cases {
         let spread = 1 + self.0.below(60);
         for _ in 0..self.0.below(4) {
             let rows = 1 + self.0.below(40);
-            let (ids, texts, values) = (self.numbers(rows, spread), self.texts(rows), self.numbers(rows, 6));
-            let parts = self.texts(rows);
+            let (ids, texts, values) =
+                (self.numbers(rows, spread), self.texts(rows, &["a", "b", "cc", ""]), self.numbers(rows, 6));
+            let parts = self.texts(rows, &["a", "b", "cc"]);
             let rows = RecordBatch::try_new(target_columns(), vec![ids, texts, values, parts]);
             target.append(rows.unwrap()).await;
         }
@@ -66,7 +67,11 @@ impl Cases {
         let (spread, count) = (1 + self.0.below(60), self.0.below(5));
         let batch = |_| {
             let rows = 1 + self.0.below(12);
-            let columns = vec![self.numbers(rows, spread) as _, self.texts(rows) as _, self.numbers(rows, 6) as _];
+            let columns = vec![
+                self.numbers(rows, spread) as _,
+                self.texts(rows, &["a", "b", "cc", ""]) as _,
+                self.numbers(rows, 6) as _,
+            ];
             RecordBatch::try_new(source_columns(), columns).unwrap()
         };
         (0..count).map(batch).collect()
@@ -134,9 +139,10 @@ impl<'m> Model<'m> {
         let (left, right): (Vec<_>, Vec<_>) = pairs
             .map(|(row, other)| ((row < rows).then_some(row as u64), (other < sources).then_some(other as u64)))
             .unzip();
-        let left = take_record_batch(target, &UInt64Array::from(left)).unwrap();
+        let columns: Vec<usize> = (0..plan.target_columns).collect();
+        let left = take_record_batch(&target.project(&columns).unwrap(), &UInt64Array::from(left)).unwrap();
         let right = take_record_batch(source, &UInt64Array::from(right)).unwrap();
-        let columns = left.columns()[..plan.target_columns].iter().chain(right.columns()).cloned().collect();
+        let columns = left.columns().iter().chain(right.columns()).cloned().collect();
         Self { plan, pairs: RecordBatch::try_new(Arc::clone(&plan.columns), columns).unwrap(), targets, sources }
     }
 
@@ -205,7 +211,7 @@ async fn what_is_found_is_what_loops_find() {
             let source = concat_batches(&source_columns(), &batches).unwrap();
             let (found, unmatched, matter) = Model::new(&plan, &rows, places(&rows), &source).found();
             let case = format!("seed {seed}: {plan:#?}");
-            for bytes_max in [1 << 30, 1] {
+            for bytes_max in [1 << 30, 2048] {
                 let memory = MemoryBudget::new(bytes_max);
                 let kept = source_of(&source_columns(), batches.clone(), &memory).await;
                 let (really, rest) = matched(&plan, target.source().await, &kept, &memory).await.unwrap();
@@ -214,7 +220,7 @@ async fn what_is_found_is_what_loops_find() {
                 let could = scanned(&snapshot, vec![], rest.could_matter.clone()).await;
                 let could: BTreeSet<_> = places(&could).into_iter().collect();
                 assert!(could.is_superset(&matter), "{:?} of {case}", rest.could_matter);
-                several_passes += usize::from(bytes_max == 1 && batches.len() > 1);
+                several_passes += usize::from(bytes_max == 2048 && batches.len() > 1);
             }
         }
     }

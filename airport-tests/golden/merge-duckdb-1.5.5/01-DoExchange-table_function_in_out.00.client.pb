@@ -1,0 +1,2 @@
+
+lakedeltamerge

@@ -1,0 +1,13 @@
+CREATE SCHEMA lake.s;
+CREATE TABLE lake.s.a (id BIGINT, name VARCHAR, price DECIMAL(12,2), tags VARCHAR[], spot STRUCT(x INTEGER, y VARCHAR));
+INSERT INTO lake.s.a SELECT i, 'n' || i, i / 4, ['t' || i, NULL], {'x': i, 'y': NULL} FROM range(10) r(i);
+CREATE TABLE lake.s.b (id BIGINT, name VARCHAR, price DECIMAL(12,2), tags VARCHAR[], spot STRUCT(x INTEGER, y VARCHAR));
+INSERT INTO lake.s.b SELECT i, 'n' || i, i / 4, ['t' || i, NULL], {'x': i, 'y': NULL} FROM range(10) r(i);
+CREATE TABLE lake.s.c (id BIGINT, name VARCHAR, price DECIMAL(12,2), tags VARCHAR[], spot STRUCT(x INTEGER, y VARCHAR));
+INSERT INTO lake.s.c SELECT i, 'n' || i, i / 4, ['t' || i, NULL], {'x': i, 'y': NULL} FROM range(10) r(i);
+CREATE TABLE lake.s.d (id BIGINT, name VARCHAR, price DECIMAL(12,2), tags VARCHAR[], spot STRUCT(x INTEGER, y VARCHAR));
+INSERT INTO lake.s.d SELECT i, 'n' || i, i / 4, ['t' || i, NULL], {'x': i, 'y': NULL} FROM range(10) r(i);
+FROM lake.delta.merge('s.a', 'ON target.id = source.id WHEN MATCHED AND source.id = 8 THEN DELETE WHEN MATCHED THEN UPDATE SET name = source.name WHEN NOT MATCHED THEN INSERT *', (SELECT i AS id, 'm' || i AS name, (i / 4)::DECIMAL(12,2) AS price, ['u' || i, NULL] AS tags, {'x': i::INTEGER, 'y': NULL::VARCHAR} AS spot FROM range(7, 2100) r(i)));
+FROM lake.delta.merge('s.b', 'USING (id) WHEN MATCHED THEN UPDATE SET name = source.name WHEN NOT MATCHED THEN INSERT BY NAME RETURNING merge_action, id, name, price', (SELECT i AS id, 'm' || i AS name FROM range(5, 1505) r(i)));
+FROM lake.delta.upsert('s.c', ['id'], (SELECT id, name FROM (VALUES (3::BIGINT, 'x'), (12, NULL)) v(id, name)));
+FROM lake.delta.merge('s.d', 'ON target.id = source.id WHEN NOT MATCHED BY SOURCE THEN DELETE', (SELECT 1::BIGINT AS id WHERE false));

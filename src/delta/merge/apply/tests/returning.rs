@@ -1,0 +1,58 @@
+//! What RETURNING gives back.
+
+use arrow::datatypes::DataType;
+use serde_json::json;
+
+use super::fixture::*;
+use crate::{
+    delta::fixtures::{Lake, features, field, field_with, metadata},
+    merge::When,
+};
+
+#[tokio::test]
+async fn new_rows_and_those_that_went_are_given_back_with_what_became_of_them() {
+    let lake = Lake::new();
+    let base = plain(&lake, &[30]).await;
+    let rows = numbers(&["s_id", "s_v", "s_t"], 0..30);
+    let source = source(&rows).await;
+    let plan = Plan::new(&base, &rows.schema())
+        .update(When::Matched, &[("v", "s_v + 1")])
+        .delete(When::Matched)
+        .insert(When::NotMatched, None, &["1000 + s_id", "s_v", ""])
+        .returning(&["lower(merge_action)", "v / 2", "t", "id"])
+        .done();
+    let found = Found::default()
+        .pairs(0, &at(0..9), &(0..9).collect::<Vec<_>>())
+        .pairs(1, &at([20, 21, 10]), &[20, 21, 10])
+        .unmatched(28..30);
+    let applied = run(&base, &plan, found, &source).await.unwrap();
+    let mut expected: Vec<String> =
+        (0..9).map(|id| format!("update {:?} t{id} {id}", (10.0 * id as f64 + 1.0) / 2.0)).collect();
+    expected.extend([10, 20, 21].map(|id| format!("delete {:?} t{id} {id}", 5.0 * id as f64)));
+    expected.extend([28, 29].map(|id| format!("insert {:?} NULL {}", 5.0 * id as f64, 1000 + id)));
+    expected.sort();
+    assert_eq!(returned(&applied), expected);
+    let schema = applied.returned.as_ref().unwrap().schema();
+    let types: Vec<_> = schema.fields().iter().map(|field| field.data_type().clone()).collect();
+    assert_eq!(types, [DataType::Utf8, DataType::Float64, DataType::Utf8, DataType::Int64]);
+}
+
+#[tokio::test]
+async fn rows_are_given_back_as_the_rules_made_them() {
+    let lake = Lake::new();
+    let generated = json!({ "delta.generationExpression": "a + 1" });
+    let columns = json!([field("a", json!("long")), field_with("g", json!("long"), generated)]);
+    lake.write("t", 0, &[features(&[], &["generatedColumns"]), metadata(&columns, &json!({}))]);
+    append(&lake, batch(&[("a", longs(&[Some(1), Some(2), Some(3)])), ("g", longs(&[None; 3]))])).await;
+    let base = opened(&lake).await;
+    let rows = batch(&[("s", longs(&[Some(10), Some(20)]))]);
+    let source = source(&rows).await;
+    let plan = Plan::new(&base, &rows.schema())
+        .update(When::Matched, &[("a", "s")])
+        .insert(When::NotMatched, None, &["s", ""])
+        .returning(&["g", "merge_action"])
+        .done();
+    let found = Found::default().pairs(0, &at([2]), &[0]).unmatched([1]);
+    let applied = run(&base, &plan, found, &source).await.unwrap();
+    assert_eq!(returned(&applied), ["11 UPDATE", "21 INSERT"]);
+}

@@ -1,0 +1,6 @@
+mod cancelled;
+mod contended;
+mod fixture;
+mod redone;
+mod stores;
+mod told;
