@@ -114,7 +114,7 @@ fn scanned(plan: &MergePlan) -> Vec<usize> {
 
 /// A clause has raised an error (DuckDB's `physical_merge_into.cpp`). `message` are the values of its text, if it has one:
 /// the first tells.
-pub(super) fn raised(clause: &Clause, message: Option<&ArrayRef>) -> Error {
+pub(crate) fn raised(clause: &Clause, message: Option<&ArrayRef>) -> Error {
     let condition = &clause.text;
     Error::InvalidArgument(match message.map(|texts| texts.as_string_opt::<i32>().filter(|texts| texts.is_valid(0))) {
         None => format!("Merge error condition {condition}"),

@@ -50,7 +50,7 @@ use crate::{
     merge::MergePlan,
 };
 
-pub(crate) use self::decided::Decided;
+pub(crate) use self::{asked::raised, decided::Decided};
 
 /// The matching of one version of the target. Dropping it ends the scans.
 pub(crate) struct Matching {
