@@ -189,30 +189,25 @@ impl Grammar for DuckDb {
     }
 
     fn parse_infix(&self, parser: &mut Parser, left: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
-        distinct_from(parser, left, precedence).or_else(|| {
-            infix(parser, left, precedence, BinaryOperator::PGStartsWith, |token| *token == Token::CaretAt)
-        })
+        distinct(parser, left, precedence)
+            .or_else(|| infix(parser, left, precedence, BinaryOperator::PGStartsWith, |token| *token == Token::CaretAt))
     }
 }
 
-/// IS [NOT] DISTINCT FROM: the parser would take AND and OR behind it for part of its right side.
-fn distinct_from(parser: &mut Parser, left: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
-    let equal = match (is_next(parser, 1, Keyword::NOT), is_next(parser, 0, Keyword::IS)) {
-        (_, false) => return None,
-        (equal, true) => equal,
-    };
-    let words = 1 + usize::from(equal);
-    if !is_next(parser, words, Keyword::DISTINCT) || !is_next(parser, words + 1, Keyword::FROM) {
+/// `IS [NOT] DISTINCT FROM`, whose right side ends before AND and OR; the parser takes them for a part of it.
+fn distinct(parser: &mut Parser, left: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
+    let negated = if parser.parse_keywords(&[Keyword::IS, Keyword::DISTINCT, Keyword::FROM]) {
+        false
+    } else if parser.parse_keywords(&[Keyword::IS, Keyword::NOT, Keyword::DISTINCT, Keyword::FROM]) {
+        true
+    } else {
         return None;
-    }
-    (0..words + 2).for_each(|_| parser.advance_token());
+    };
     let (left, right) = (Box::new(left.clone()), parser.parse_subexpr(precedence).map(Box::new));
-    Some(right.map(|right| if equal { Expr::IsNotDistinctFrom(left, right) } else { Expr::IsDistinctFrom(left, right) }))
-}
-
-fn is_next(parser: &Parser, place: usize, keyword: Keyword) -> bool {
-    let token = &parser.peek_nth_token_ref(place).token;
-    matches!(token, Token::Word(word) if word.keyword == keyword && word.quote_style.is_none())
+    Some(right.map(|right| match negated {
+        true => Expr::IsNotDistinctFrom(left, right),
+        false => Expr::IsDistinctFrom(left, right),
+    }))
 }
 
 /// An operator the parser knows in other dialects only.
@@ -284,10 +279,15 @@ impl Grammar for Spark {
     }
 
     fn parse_infix(&self, parser: &mut Parser, left: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
-        let is_div =
-            |token: &Token| matches!(token, Token::Word(word) if word.keyword == Keyword::DIV && word.quote_style.is_none());
-        distinct_from(parser, left, precedence)
-            .or_else(|| infix(parser, left, precedence, BinaryOperator::MyIntegerDivide, is_div))
+        distinct(parser, left, precedence).or_else(|| {
+            infix(
+                parser,
+                left,
+                precedence,
+                BinaryOperator::MyIntegerDivide,
+                |token| matches!(token, Token::Word(word) if word.keyword == Keyword::DIV && word.quote_style.is_none()),
+            )
+        })
     }
 }
 

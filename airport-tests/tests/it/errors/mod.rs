@@ -87,6 +87,9 @@ const OTHER_TEXTS: [&str; 30] = [
     "{} without _last_checkpoint",
     "it is not looked at",
     "({text}) IS NOT FALSE",
+    "WHEN MATCHED",
+    "WHEN NOT MATCHED",
+    "WHEN NOT MATCHED BY SOURCE",
 ];
 
 /// Sections of the list whose texts need no test each: failures that a test would have to invent, below the server and
