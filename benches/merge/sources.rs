@@ -57,8 +57,10 @@ fn picked(shape: Shape, batches: &[RecordBatch], share: u64, number: u64) -> Rec
 fn raised(shape: Shape, batch: &RecordBatch) -> RecordBatch {
     let place = place(batch, shape.amount());
     let column = batch.column(place);
-    let more: Decimal128Array =
-        column.as_primitive::<Decimal128Type>().unary::<_, Decimal128Type>(|cents| cents + 1).with_data_type(column.data_type().clone());
+    let more: Decimal128Array = column
+        .as_primitive::<Decimal128Type>()
+        .unary::<_, Decimal128Type>(|cents| cents + 1)
+        .with_data_type(column.data_type().clone());
     let mut columns = batch.columns().to_vec();
     columns[place] = Arc::new(more) as ArrayRef;
     RecordBatch::try_new(batch.schema(), columns).expect("the same types")
@@ -66,7 +68,8 @@ fn raised(shape: Shape, batch: &RecordBatch) -> RecordBatch {
 
 fn with_op(batch: &RecordBatch, op: &str) -> RecordBatch {
     let ops: ArrayRef = Arc::new(StringArray::from_iter_values((0..batch.num_rows()).map(|_| op)));
-    let fields = batch.schema().fields().iter().cloned().chain([Arc::new(Field::new("op", DataType::Utf8, true))]);
+    let schema = batch.schema();
+    let fields = schema.fields().iter().cloned().chain([Arc::new(Field::new("op", DataType::Utf8, true))]);
     let schema = Schema::new(fields.collect::<Vec<_>>());
     let columns = batch.columns().iter().cloned().chain([ops]).collect();
     RecordBatch::try_new(Arc::new(schema), columns).expect("columns of one length")
