@@ -56,7 +56,7 @@ const UNSAID: [&str; 22] = [
 ];
 
 /// Texts of several words that are no errors: what is printed, types, names of messages, reasons in the log alone.
-const OTHER_TEXTS: [&str; 30] = [
+const OTHER_TEXTS: &[&str] = &[
     "INSTALL airport FROM community; LOAD airport;",
     "ATTACH '{}' (TYPE airport, LOCATION 'grpc{}');",
     "CREATE TABLE",
