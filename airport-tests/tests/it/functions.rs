@@ -78,7 +78,7 @@ async fn names_that_are_no_table() {
         ("t", Code::NotFound, ["\"public\"", "the schema has none"]),
         ("nope.t", Code::NotFound, ["\"nope\"", "\"public\", \"sales\""]),
         ("other.sales.t", Code::InvalidArgument, ["\"other\"", "the function of the catalog that has it"]),
-        ("sales.\"t", Code::InvalidArgument, ["sales.\\\"t", "a quote is not closed"]),
+        ("sales.\"t", Code::InvalidArgument, ["sales.\\\"t", "is no name of a table"]),
         ("a.b.c.d", Code::InvalidArgument, ["a.b.c.d", "more than three parts"]),
         ("", Code::InvalidArgument, ["argument \"table\" of merge", "is empty"]),
     ] {
@@ -108,8 +108,10 @@ async fn arguments_that_are_none() {
         let called = client.call(function, vec![("table", text(Some("sales.t"))), (name, argument)], &rows).await;
         assert_refused(called, Code::InvalidArgument, &[&format!("argument {name:?} of {function} {fault}")]);
     }
+    let called = client.call("upsert", vec![("table", text(Some("sales.t"))), ("keys", keys(None))], &rows).await;
+    assert_refused(called, Code::InvalidArgument, &["the names of the key columns, such as ['id']"]);
     let called = client.call("merge", vec![("table", text(None)), ("clauses", text(Some("x")))], &rows).await;
-    assert_refused(called, Code::InvalidArgument, &["argument \"table\" of merge is NULL"]);
+    assert_refused(called, Code::InvalidArgument, &["argument \"table\" of merge is NULL", "such as 'sales.orders'"]);
     let called = client.call("merge", vec![("table", text(Some("sales.t")))], &rows).await;
     assert_refused(called, Code::InvalidArgument, &["the arguments of merge"]);
     let numbers: ArrayRef = Arc::new(Int64Array::from(vec![1]));
@@ -123,7 +125,7 @@ async fn functions_that_are_none() {
     let row = merge_of("sales.t", "ON true");
     for path in [&["lake", "delta", "optimise"][..], &["lake", "sales", "merge"]] {
         let asked = client.table_function_flight_info(&path_of(path), &row, Some(&people())).await;
-        assert_refused(asked, Code::NotFound, &[path[1], path[2], "delta has merge, upsert"]);
+        assert_refused(asked, Code::NotFound, &["there is no function ", path[1], path[2], "delta has merge, upsert"]);
     }
     for path in [&["lake", "delta"][..], &["lake", "delta", "merge", "x"], &["lake", "delta", "a b"], &[]] {
         let asked = client.table_function_flight_info(&path_of(path), &row, Some(&people())).await;
@@ -196,7 +198,7 @@ async fn a_version_of_the_past_cannot_be_merged_into() {
     body.str("parameters").str(merge_of("sales.t", ADD));
     body.str("table_input_schema").str(&encoded_people()).str("at_unit").str("VERSION").str("at_value").str("0");
     let asked = client.action("table_function_flight_info", body.take()).await;
-    assert_refused(asked, Code::Unimplemented, &["AT is not offered for merge"]);
+    assert_refused(asked, Code::Unimplemented, &["AT is not offered for merge: it writes"]);
 }
 
 #[tokio::test]
@@ -218,8 +220,8 @@ async fn columns_that_change_between_plan_and_run_are_noticed() {
     client.alter(SALES, "t", &Change::AddColumn(&more, false)).await.unwrap();
     let mut run = client.in_out(&merge_function(), &call).await;
     run.send_schema(&people()).await;
-    let code = Code::FailedPrecondition;
-    assert_refused(run.read_schema().await, code, &["columns of lake.sales.t changed since merge was planned"]);
+    let refused = ["columns of lake.sales.t changed", "was planned; run it again"];
+    assert_refused(run.read_schema().await, Code::FailedPrecondition, &refused);
     // Planned anew it goes through, and what plans nothing is taken as it is.
     let text = |text: &str| Arc::new(StringArray::from(vec![text])) as ArrayRef;
     let merge = vec![("table", text("sales.t")), ("clauses", text(&format!("{ADD_BY_NAME} RETURNING *")))];
