@@ -116,7 +116,7 @@ mod tests {
         let path = |parts: &[&str]| FlightDescriptor::new_path(parts.iter().map(|&part| part.to_owned()).collect());
         let shape = reference("t").shape.to_string();
         for (descriptor, reason) in [
-            (path(&["lake", "sales", "orders"]), "3 components"),
+            (path(&["lake", "sales", "orders"]), "components instead of 4"),
             (path(&["lake", "sales", "table", "orders", &shape]), "5 components"),
             (path(&["lake", "sales", "orders", "table"]), "16 hex digits"),
             (path(&["lake", "", "orders", &shape]), "is empty"),

@@ -61,7 +61,7 @@ impl SourceShape {
         if let Some(column) = enum_column(&typed) {
             // Its values come in messages of their own, which nothing here reads.
             return Err(Error::Unsupported(format!(
-                "column {column:?} of the source holds an ENUM, which is not offered; cast it to VARCHAR"
+                "column {column:?} of the source is of type ENUM, which is not offered; cast it to VARCHAR"
             )));
         }
         let columns = Arc::new(with_nulls(&canonical_schema(&typed)?));

@@ -85,8 +85,8 @@ fn its_flight_info_says_what_the_client_reads() {
 fn descriptors_of_other_things_are_refused() {
     let path = |parts: &[&str]| FlightDescriptor::new_path(parts.iter().map(|&part| part.to_owned()).collect());
     for (descriptor, reason) in [
-        (path(&["lake", "delta"]), "2 components instead of 3"),
-        (path(&["lake", "sales", "orders", "0123456789abcdef"]), "4 components instead of 3"),
+        (path(&["lake", "delta"]), "components instead of 3"),
+        (path(&["lake", "sales", "orders", "0123456789abcdef"]), "its path has 4 components"),
         (path(&["lake", "", "merge"]), "is empty"),
         (path(&["lake", "delta", "a b"]), "not percent-encoded"),
         (FlightDescriptor::new_cmd("lake"), "not PATH"),
@@ -110,12 +110,12 @@ fn arguments_are_one_row() {
     let one = stream(&["x"]);
     let schema_only = ipc::encode_schema(&Schema::new(vec![Field::new("a", DataType::Utf8, true)]));
     for (bytes, reason) in [
-        (stream(&[]), "exactly one row"),
+        (stream(&[]), "an Arrow stream does not hold exactly one row"),
         (stream(&["x", "y"]), "exactly one row"),
         ([&one[..one.len() - 8], &one[..]].concat(), "exactly one row"),
-        (schema_only.to_vec(), "holds no rows"),
-        (vec![], "is empty"),
-        (one[..one.len() / 2].to_vec(), "cut short"),
+        (schema_only.to_vec(), "an Arrow stream holds no rows"),
+        (vec![], "an Arrow stream is empty"),
+        (one[..one.len() / 2].to_vec(), "an Arrow stream is cut short"),
         (one[..6].to_vec(), "cut short"),
     ] {
         let error = ipc::decode_row("call", &bytes).unwrap_err().to_string();

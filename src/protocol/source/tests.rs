@@ -97,7 +97,7 @@ fn types_that_are_none_are_refused_by_column() {
     let letters = DataType::Dictionary(Box::new(DataType::UInt8), Box::new(DataType::Utf8));
     let sent = Arc::new(Schema::new(vec![Field::new("mood", letters, true)]));
     let text = refusal(SourceShape::new(&sent, &table()));
-    assert!(text.contains("\"mood\"") && text.contains("ENUM"), "{text}");
+    assert!(text.contains("\"mood\"") && text.contains("is of type ENUM"), "{text}");
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_batch_of_other_columns_is_refused() {
     let mut shape = SourceShape::new(&sent.schema(), &table()).unwrap();
     for other in [batch(vec![]), batch(vec![("id", numbers(&[Some(1)]))]), sent.project(&[1]).unwrap()] {
         let text = refusal(shape.clone().take(&other));
-        assert!(text.contains("the columns of its stream's schema"), "{text}");
+        assert!(text.contains("a batch of the source does not have the columns"), "{text}");
     }
     let text: ArrayRef = Arc::new(StringArray::from(vec!["x"]));
     let other = batch(vec![("id", text), (SOURCE_ROWS, numbers(&[Some(1)]))]);

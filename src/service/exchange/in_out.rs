@@ -136,9 +136,7 @@ impl InOut {
         let merge = self.merge.take().ok_or_else(is_over)?;
         match tokio::spawn(merge.commit()).await.map_err(|e| Error::internal("committing", e))?? {
             MergeOutcome::Committed(merged) => Ok(merged),
-            MergeOutcome::Conflict { reason } => {
-                Err(Error::Conflict(format!("MERGE into {} changed nothing: {reason}", self.table)).into())
-            }
+            MergeOutcome::Conflict { reason } => Err(conflict(&self.table, &reason).into()),
         }
     }
 }
@@ -164,6 +162,10 @@ impl Result {
         let told = if self.pieces.is_empty() { CHUNK_FINISHED } else { CHUNK_CONTINUES };
         replies.rows(&piece, told).map(Some)
     }
+}
+
+fn conflict(table: &TableName, reason: &str) -> Error {
+    Error::Conflict(format!("MERGE into {table} changed nothing: {reason}"))
 }
 
 /// One row: what changed, and the version that has it.
@@ -200,5 +202,50 @@ impl Replies {
         let rows = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options);
         let rows = rows.map_err(|error| Failure::from(Error::internal("answering with the changed rows", error)))?;
         Ok(self.encoder.batch(&rows).map_err(encoding_failed)?.with_metadata(told))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(numbers: std::ops::Range<i64>) -> engine::Result<RecordBatch> {
+        Ok(RecordBatch::try_from_iter([("n", Arc::new(Int64Array::from_iter_values(numbers)) as ArrayRef)]).unwrap())
+    }
+
+    async fn count_of_replies(batches: Vec<engine::Result<RecordBatch>>) -> Answer<usize> {
+        let (mut replies, _) = Replies::new(&numbers(0..0)?.schema())?;
+        let mut result = Result { batches: stream::iter(batches).boxed(), pieces: VecDeque::new() };
+        let mut count = 0;
+        while result.next(&mut replies).await?.is_some() {
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    #[tokio::test]
+    async fn results_are_cut_to_replies() {
+        let most = REPLY_ROWS_MAX as i64;
+        for (batches, count) in [
+            (vec![], 0),
+            (vec![numbers(0..0)], 0),
+            (vec![numbers(0..1), numbers(0..0), numbers(0..1)], 2),
+            (vec![numbers(0..most)], 1),
+            (vec![numbers(0..most + 1), numbers(0..10 * most)], 12),
+        ] {
+            assert_eq!(count_of_replies(batches).await.unwrap(), count);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_result_that_breaks_off_is_an_error() {
+        let broken = Err(Error::internal("reading what was changed", "no disk"));
+        assert!(count_of_replies(vec![numbers(0..3), broken]).await.is_err());
+    }
+
+    #[test]
+    fn a_conflict_says_that_nothing_was_changed() {
+        let text = conflict(&TableName::new("lake", "s", "t"), "version 3").to_string();
+        assert_eq!(text, "MERGE into lake.s.t changed nothing: version 3");
     }
 }

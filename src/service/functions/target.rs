@@ -22,10 +22,11 @@ impl Airport {
     /// belongs to.
     pub(super) async fn target(&self, catalog_name: &str, text: &str) -> Answer<Target> {
         let catalog = self.catalog(catalog_name)?;
-        let (schema, table) = match parse(text)?.as_slice() {
-            [table] => (ROOT_SCHEMA.to_owned(), table.clone()),
-            [schema, table] => (schema.clone(), table.clone()),
-            [other, schema, table] if other.eq_ignore_ascii_case(catalog_name) => (schema.clone(), table.clone()),
+        let (before, table) = parse(text)?;
+        let schema = match before.as_slice() {
+            [] => ROOT_SCHEMA,
+            [schema] => schema,
+            [other, schema, ..] if other.eq_ignore_ascii_case(catalog_name) => schema,
             [other, ..] => {
                 return Err(Error::InvalidArgument(format!(
                     "table {text:?} is not of catalog {catalog_name:?} but of {other:?}; write it as 'schema.table', and \
@@ -33,9 +34,8 @@ impl Airport {
                 ))
                 .into());
             }
-            [] => return Err(malformed(text, "it is empty").into()),
         };
-        let schema = spelled_schema(catalog.as_ref(), &schema).await?;
+        let schema = spelled_schema(catalog.as_ref(), schema).await?;
         let table = spelled(catalog.as_ref(), &schema, &table).await?;
         match catalog.table(&schema, &table).await {
             Ok(found) => {
@@ -71,10 +71,10 @@ async fn not_found(catalog: &dyn Catalog, schema: &str, reason: &str) -> Error {
     }
 }
 
-/// The parts of a name as DuckDB reads them: parts between dots, a part in double quotes as it stands, `""` in it for one
-/// quote.
-fn parse(text: &str) -> Result<Vec<String>> {
-    let mut parts = Vec::new();
+/// A name's last part, and up to two before it, as DuckDB reads them: parts between dots, a part in double quotes as it
+/// stands, `""` in it for one quote.
+fn parse(text: &str) -> Result<(Vec<String>, String)> {
+    let mut before = Vec::new();
     let mut rest = text.trim();
     loop {
         let (part, after) = match rest.strip_prefix('"') {
@@ -91,11 +91,13 @@ fn parse(text: &str) -> Result<Vec<String>> {
         if part.is_empty() {
             return Err(malformed(text, "a part of it is empty"));
         }
-        parts.push(part);
         match after.trim_start().strip_prefix('.') {
-            Some(more) if parts.len() < 3 => rest = more.trim_start(),
+            Some(more) if before.len() < 2 => {
+                before.push(part);
+                rest = more.trim_start();
+            }
             Some(_) => return Err(malformed(text, "it has more than three parts")),
-            None if after.trim().is_empty() => return Ok(parts),
+            None if after.trim().is_empty() => return Ok((before, part)),
             None => return Err(malformed(text, "something follows a closing quote")),
         }
     }
@@ -141,18 +143,20 @@ mod tests {
             (r#""größe".t"#, vec!["größe", "t"]),
             ("a b.c", vec!["a b", "c"]),
         ] {
-            assert_eq!(parse(text).expect(text), parts, "{text}");
+            let (mut found, last) = parse(text).expect(text);
+            found.push(last);
+            assert_eq!(found, parts, "{text}");
         }
     }
 
     #[test]
     fn what_is_no_name_is_refused_with_the_reason() {
         for (text, reason) in [
-            ("", "is empty"),
-            (".", "is empty"),
-            ("a.", "is empty"),
-            ("a..b", "is empty"),
-            (r#""".t"#, "is empty"),
+            ("", "a part of it is empty"),
+            (".", "a part of it is empty"),
+            ("a.", "a part of it is empty"),
+            ("a..b", "a part of it is empty"),
+            (r#""".t"#, "a part of it is empty"),
             (r#"a."b"#, "not closed"),
             (r#"a"b".c"#, "within a part"),
             (r#""a"b.c"#, "follows a closing quote"),

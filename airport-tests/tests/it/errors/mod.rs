@@ -57,6 +57,15 @@ const UNSAID: [&str; 22] = [
 
 /// Texts of several words that are no errors: what is printed, types, names of messages, reasons in the log alone.
 const OTHER_TEXTS: &[&str] = &[
+    "Changes a Delta table by the rows of a source, in one commit. The clauses are those of DuckDB's MERGE INTO \
+     from ON or USING onward. Gives back how many rows were inserted, updated and deleted, and the table's version; \
+     with RETURNING, the changed rows.",
+    "Adds the rows of a source to a Delta table, in one commit; a row whose values in the key columns are those of \
+     a row of the table takes its place. Columns go by their names. Gives back how many rows were inserted, updated \
+     and deleted, and the table's version.",
+    "Functions over Delta tables.",
+    "function descriptor",
+    "call of a table function",
     "INSTALL airport FROM community; LOAD airport;",
     "ATTACH '{}' (TYPE airport, LOCATION 'grpc{}');",
     "CREATE TABLE",
