@@ -124,7 +124,7 @@ fn check_pairs(target: &RecordBatch, source: &RecordBatch, what: &str) {
         let expected = expected(target, source, condition);
         assert!(!expected.is_empty(), "{what}");
         let source = kept(&[source.slice(0, 11), source.slice(11, 0), source.slice(11, source.num_rows() - 11)]);
-        assert_eq!(pairs(&plan, target, &source, PLENTY, 7), expected, "{what}: {condition}");
+        assert_eq!(pairs(&plan, target, &source, PLENTY, 61), expected, "{what}: {condition}");
     }
 }
 
