@@ -164,13 +164,7 @@ impl<'a> Pair<'a> {
         tally.done += 1;
     }
 
-    async fn call(
-        &self,
-        form: Form,
-        keys: &[&str],
-        clauses: &Clauses,
-        random: &mut Random,
-    ) -> Result<Answer, Error> {
+    async fn call(&self, form: Form, keys: &[&str], clauses: &Clauses, random: &mut Random) -> Result<Answer, Error> {
         let (table, source) = (format!("{SALES}.{}", self.table), [self.twin.source()]);
         if form == Form::Upsert {
             return Ok(Answer::counted(self.client.upsert(&table, keys, &source).await?));

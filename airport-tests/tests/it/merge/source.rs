@@ -167,4 +167,3 @@ pub(super) fn insert(name: &str, rows: &[Vec<String>]) -> String {
     let rows: Vec<_> = rows.iter().map(|row| format!("({})", row.join(", "))).collect();
     format!("INSERT INTO {name} VALUES {}", rows.join(", "))
 }
-

@@ -167,7 +167,9 @@ fn values<'a>(plan: &MergePlan, action: &'a Action) -> Vec<Option<&'a Expression
     match action {
         Action::Update(assignments) => {
             for assignment in assignments {
-                values[assignment.column] = Some(&assignment.value);
+                if let Some(value) = values.get_mut(assignment.column) {
+                    *value = Some(&assignment.value);
+                }
             }
         }
         Action::Insert(columns) => {
