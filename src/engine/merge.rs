@@ -48,6 +48,9 @@ pub trait Merge: Send + 'static {
     /// condition could match, it is done again on the newest version, a bounded number of times. Only a change of the
     /// table's schema, partitioning, protocol or identity ends it at once.
     ///
+    /// The future may be dropped at any time. Until the commit begins that ends the matching, changes nothing and removes
+    /// what was staged, in the background; a commit that has begun comes to its end by itself.
+    ///
     /// # Errors
     /// `InvalidArgument` if two rows of the source would change one row of the target (the text shows the key), if a new
     /// row violates a constraint, or if a clause raises an error (the text is its own).

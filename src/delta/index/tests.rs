@@ -63,6 +63,27 @@ fn a_commit_shares_all_but_a_block_or_two() {
     assert!(before.blocks.iter().all(|block| block.files().len() <= BLOCK_FILES_MAX));
 }
 
+#[test]
+fn what_two_versions_do_not_share_is_found_whether_or_not_they_share_blocks() {
+    let mut random = Random::new();
+    println!("seed {}", random.0);
+    let mut model = Model::new();
+    let mut versions = vec![FileIndex::default()];
+    for _ in 0..12 {
+        let changes = random_commit(&mut random, &mut model, 700);
+        versions.push(versions.last().unwrap().apply(&changes).unwrap());
+    }
+    let keys = |index: &FileIndex| index.iter().map(|file| file.key()).collect::<std::collections::BTreeSet<_>>();
+    for _ in 0..40 {
+        let [one, other] = [0; 2].map(|_| &versions[random.below(13) as usize]);
+        let expected: Vec<_> = keys(one).difference(&keys(other)).cloned().collect();
+        let replayed = FileIndex::try_new(other.iter().cloned()).unwrap();
+        for other in [other, &replayed] {
+            assert_eq!(one.since(other).map(|file| file.key()).collect::<Vec<_>>(), expected);
+        }
+    }
+}
+
 /// What the index is to be: a sorted map.
 type Model = BTreeMap<FileKey, DataFile>;
 

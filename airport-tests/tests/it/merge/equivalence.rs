@@ -295,10 +295,11 @@ fn upsert(source: &Source, random: &mut Random) -> (Vec<&'static str>, Clauses) 
     let both = source.name_of(1).is_some() && random.percent(20);
     let keys = if both { vec!["k", "g"] } else { vec!["k"] };
     let clause = |when, action| Clause { when, condition: None, action };
-    let list = vec![
-        clause(When::Matched, Action::Update(Vec::new(), "UPDATE BY NAME".to_owned())),
-        clause(When::NotMatched, Action::Insert("INSERT BY NAME".to_owned())),
-    ];
+    let mut list = vec![clause(When::NotMatched, Action::Insert("INSERT BY NAME".to_owned()))];
+    // Of a source that has the keys alone there is nothing to set.
+    if source.columns.len() > keys.len() {
+        list.push(clause(When::Matched, Action::Update(Vec::new(), "UPDATE BY NAME".to_owned())));
+    }
     let on = format!("USING ({})", keys.join(", "));
     (keys, Clauses { on, list, returning: None })
 }

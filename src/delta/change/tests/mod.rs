@@ -5,6 +5,7 @@ mod deletes;
 mod durable;
 mod faults;
 mod fixture;
+mod guard;
 mod ids;
 mod property;
 mod stores;

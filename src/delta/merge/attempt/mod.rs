@@ -11,9 +11,11 @@
 //!
 //! # Attempts
 //!
-//! The first [`FREE_ATTEMPTS`] run beside those of others. From then on an attempt has the table's MERGEs in this process
-//! to itself ([`Turns`](turns::Turns)), so that none is overtaken for ever. Other processes and other statements may
-//! still come first, which is what [`ATTEMPTS_MAX`] bounds.
+//! The first of a MERGE runs beside those of others; from the second on an attempt has the table's MERGEs in this process
+//! to itself ([`Turns`]), so that none is overtaken for ever. Of many upserts of the same keys at once each is done twice
+//! that way, and as many more of them may wait; were two attempts free, each would be done three times, in no less time.
+//! Other processes and other statements may still come first, which is what [`ATTEMPTS_MAX`] bounds: of five processes
+//! under constant fire one that goes on as quickly as the others hardly ever comes last so many times.
 
 mod turns;
 
@@ -240,34 +242,36 @@ fn told(clause: &Clause) -> Option<Value> {
         Action::DoNothing | Action::Error(_) => return None,
     };
     let mut told = json!({ "actionType": action });
-    if let Some(condition) = clause.condition.as_ref().and_then(|condition| condition.to_sql(Dialect::Spark).ok()) {
+    if let Some(condition) = clause.condition.as_ref().and_then(sql) {
         told["predicate"] = json!(condition);
     }
     Some(told)
 }
 
-/// ON in Spark's SQL, if it has such a form.
+/// ON, if it can be written.
 fn predicate(plan: &MergePlan) -> Option<String> {
     let key = |key: &Key| {
         let equals = if key.nulls_equal { "<=>" } else { "=" };
         Some(format!("({} {equals} {})", side(plan, &key.target)?, side(plan, &key.source)?))
     };
     let on = &plan.on;
-    let conditions = on.target.iter().chain(&on.source).chain(&on.rest);
-    let conditions = conditions.map(|condition| condition.to_sql(Dialect::Spark).ok());
+    let conditions = on.target.iter().chain(&on.source).chain(&on.rest).map(sql);
     let parts = on.keys.iter().map(key).chain(conditions).collect::<Option<Vec<_>>>()?;
     Some(if parts.is_empty() { "true".to_owned() } else { parts.join(" AND ") })
 }
 
 /// A side of a key; a mere column says whose it is.
 fn side(plan: &MergePlan, side: &Expression) -> Option<String> {
-    let sql = side.to_sql(Dialect::Spark).ok()?;
-    let is_column = |index: &usize| sql.trim_matches('`') == plan.columns.field(*index).name();
-    Some(match side.columns() {
-        [index] if is_column(index) && *index < plan.target_columns => format!("target.{sql}"),
-        [index] if is_column(index) => format!("source.{sql}"),
-        _ => sql,
+    let whose = |column| if column < plan.target_columns { "target" } else { "source" };
+    Some(match side.as_column() {
+        Some(column) => format!("{}.{}", whose(column), sql(side)?),
+        None => sql(side)?,
     })
+}
+
+/// In Spark's SQL, or else as DuckDB has it: it is there to be read.
+fn sql(expression: &Expression) -> Option<String> {
+    expression.to_sql(Dialect::Spark).or_else(|_| expression.to_sql(Dialect::DuckDb)).ok()
 }
 
 #[cfg(test)]

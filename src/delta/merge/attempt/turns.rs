@@ -13,8 +13,9 @@ use tokio::{
     time::timeout,
 };
 
-/// How long a commit waits for a MERGE that has the table's MERGEs to itself. Long enough for most to end within it.
-const WAIT_MAX: Duration = Duration::from_secs(10);
+/// How long a commit waits for MERGEs that have the table's MERGEs to themselves: long enough for a queue of short ones,
+/// and for most that are not.
+const WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// The turns of one table.
 #[derive(Debug, Default)]
