@@ -9,12 +9,7 @@ use super::{statements::Statement, tables::Shape};
 
 /// As its users do it; timed inside, so that neither the interpreter's start nor the reading of the source counts. How
 /// long it took, and how many bytes the process has grown.
-pub(crate) fn merge(
-    table: &Path,
-    shape: Shape,
-    statement: Statement,
-    source: &[RecordBatch],
-) -> (Duration, u64) {
+pub(crate) fn merge(table: &Path, shape: Shape, statement: Statement, source: &[RecordBatch]) -> (Duration, u64) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let file = directory.path().join("source.parquet");
     write(&file, source);

@@ -57,8 +57,10 @@ fn picked(shape: Shape, batches: &[RecordBatch], share: u64, number: u64) -> Rec
 fn raised(shape: Shape, batch: &RecordBatch) -> RecordBatch {
     let place = place(batch, shape.amount());
     let column = batch.column(place);
-    let more: Decimal128Array =
-        column.as_primitive::<Decimal128Type>().unary::<_, Decimal128Type>(|cents| cents + 1).with_data_type(column.data_type().clone());
+    let more: Decimal128Array = column
+        .as_primitive::<Decimal128Type>()
+        .unary::<_, Decimal128Type>(|cents| cents + 1)
+        .with_data_type(column.data_type().clone());
     let mut columns = batch.columns().to_vec();
     columns[place] = Arc::new(more) as ArrayRef;
     RecordBatch::try_new(batch.schema(), columns).expect("the same types")

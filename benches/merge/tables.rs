@@ -74,13 +74,18 @@ fn orders(rows: usize) -> Option<Vec<RecordBatch>> {
 /// Texts as `Utf8`, as DuckDB sends them.
 fn plain(batch: &RecordBatch) -> RecordBatch {
     let schema = batch.schema();
-    let (fields, columns): (Vec<_>, Vec<_>) = schema.fields().iter().zip(batch.columns()).map(|(field, column)| {
-        let plain = match field.data_type() {
-            DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
-            other => other.clone(),
-        };
-        (Field::new(field.name(), plain.clone(), true), cast(column, &plain).expect("one text as another"))
-    }).unzip();
+    let (fields, columns): (Vec<_>, Vec<_>) = schema
+        .fields()
+        .iter()
+        .zip(batch.columns())
+        .map(|(field, column)| {
+            let plain = match field.data_type() {
+                DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
+                other => other.clone(),
+            };
+            (Field::new(field.name(), plain.clone(), true), cast(column, &plain).expect("one text as another"))
+        })
+        .unzip();
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).expect("columns of one length")
 }
 

@@ -27,7 +27,8 @@ enum Cut {
 
 const CUTS: [Cut; 5] = [Cut::Called, Cut::Schema, Cut::FirstRows, Cut::ManyRows, Cut::HalfClosed];
 
-const CLAUSES: &str = "USING (id) WHEN MATCHED THEN UPDATE SET name = source.name || '!' WHEN NOT MATCHED THEN INSERT *";
+const CLAUSES: &str =
+    "USING (id) WHEN MATCHED THEN UPDATE SET name = source.name || '!' WHEN NOT MATCHED THEN INSERT *";
 
 /// Rows there are before, and rows that are merged.
 const ROWS: i64 = 3000;
@@ -82,7 +83,11 @@ async fn a_merge_whose_client_goes_away_leaves_nothing() {
         for connection in ["cancelled", "gone"] {
             let doomed = Client::attach(server.tcp(), client.catalog()).await.unwrap();
             let call = merge_until(&doomed, *cut).await;
-            if connection == "gone" { drop((call, doomed)) } else { drop(call) }
+            if connection == "gone" {
+                drop((call, doomed))
+            } else {
+                drop(call)
+            }
             eventually(&format!("{cut:?}: the directory as it was"), async || files(&path) == before).await;
             eventually(&format!("{cut:?}: nothing spilled"), async || files(spill.path()).is_empty()).await;
             assert_eq!(seen(&client, &table).await.len() as i64, ROWS, "{cut:?}");

@@ -36,7 +36,17 @@ const ROWS: [[&str; 9]; 8] = [
     ["-1", "-2", "-3", "-0.05", "-3.5", "' 12 '", "DATE '0001-01-01'", "TIMESTAMP '1900-03-01 06:07:08'", "false"],
     ["10", "100", "1000", "9.99", "1e20", "'straße ĳ'", "DATE '2000-10-10'", "TIMESTAMP '2000-10-10 10:10:10'", "true"],
     ["NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL"],
-    ["2", "3", "4", "0.50", "'nan'::DOUBLE", "'e\u{301}🙂👩‍👧x'", "DATE '9999-12-31'", "TIMESTAMP '2038-01-19 03:14:08'", "true"],
+    [
+        "2",
+        "3",
+        "4",
+        "0.50",
+        "'nan'::DOUBLE",
+        "'e\u{301}🙂👩‍👧x'",
+        "DATE '9999-12-31'",
+        "TIMESTAMP '2038-01-19 03:14:08'",
+        "true",
+    ],
 ];
 
 /// Every one of them has a value for each row.
@@ -276,7 +286,8 @@ impl<'a> Pair<'a> {
 
     /// Each expression's value in a column of its own.
     fn clauses(&self, expressions: &[&str]) -> Clauses {
-        let set: Vec<_> = (0..).zip(expressions).map(|(number, text)| format!("r{number} = CAST({text} AS VARCHAR)")).collect();
+        let set: Vec<_> =
+            (0..).zip(expressions).map(|(number, text)| format!("r{number} = CAST({text} AS VARCHAR)")).collect();
         let action = Action::Update((1..=expressions.len()).collect(), format!("UPDATE SET {}", set.join(", ")));
         let list = vec![Clause { when: When::Matched, condition: None, action }];
         Clauses { on: "ON target.k = source.k".to_owned(), list, returning: None }
@@ -305,7 +316,8 @@ impl<'a> Pair<'a> {
         let mut differing = Vec::new();
         for expected in rows(&self.twin.expected()) {
             let row = found.iter().find(|row| row[0] == expected[0]).expect("every key is there");
-            let pairs = row[1..].iter().zip(&expected[1..]).zip(expressions).filter(|((found, expected), _)| found != expected);
+            let pairs =
+                row[1..].iter().zip(&expected[1..]).zip(expressions).filter(|((found, expected), _)| found != expected);
             differing.extend(pairs.map(|((found, value), expression)| {
                 format!("{expression} of row {}: {found}, in DuckDB {value}", expected[0])
             }));

@@ -64,7 +64,7 @@ impl Writer {
 
     /// What it wants to know of old rows.
     pub(super) fn old_rows(&self) -> OldRows {
-        let of_deleted = self.returned.iter().flat_map(Returned::columns_of_target).collect();
+        let of_deleted = self.returned.as_ref().map(|returned| returned.columns_of_target().collect());
         OldRows { whole: self.feed.is_some(), of_deleted }
     }
 

@@ -82,3 +82,20 @@ async fn values_have_the_types_that_were_told_however_these_are_spelt() {
     assert_eq!(returned[0], "10 [1, 10] {a: 10, l: [2]} NULL");
     assert_eq!(staged(&base, &applied.adds).await, returned);
 }
+
+#[tokio::test]
+async fn deleted_rows_are_given_back_even_if_nothing_of_them_is_wanted() {
+    let lake = Lake::new();
+    let base = plain(&lake, &[30]).await;
+    let rows = batch(&[("n", longs(&[Some(10)]))]);
+    let source = source(&rows).await;
+    let plan = Plan::new(&base, &rows.schema())
+        .delete(When::NotMatchedBySource)
+        .update(When::Matched, &[("id", "n"), ("v", "1"), ("t", "''")])
+        .returning(&["merge_action || '!'"])
+        .done();
+    let found = Found::default().pairs(0, &at(2..12), &[]).pairs(1, &at([1]), &[0]);
+    let applied = run(&base, &plan, found, &source).await.unwrap();
+    let expected: Vec<_> = std::iter::repeat_n("DELETE!", 10).chain(["UPDATE!"]).collect();
+    assert_eq!(returned(&applied), expected);
+}
