@@ -68,7 +68,8 @@ fn raised(shape: Shape, batch: &RecordBatch) -> RecordBatch {
 
 fn with_op(batch: &RecordBatch, op: &str) -> RecordBatch {
     let ops: ArrayRef = Arc::new(StringArray::from_iter_values((0..batch.num_rows()).map(|_| op)));
-    let fields = batch.schema().fields().iter().cloned().chain([Arc::new(Field::new("op", DataType::Utf8, true))]);
+    let schema = batch.schema();
+    let fields = schema.fields().iter().cloned().chain([Arc::new(Field::new("op", DataType::Utf8, true))]);
     let schema = Schema::new(fields.collect::<Vec<_>>());
     let columns = batch.columns().iter().cloned().chain([ops]).collect();
     RecordBatch::try_new(Arc::new(schema), columns).expect("columns of one length")
