@@ -29,6 +29,11 @@ impl Golden {
         Self::named("changes-duckdb-1.5.5")
     }
 
+    /// The recording of what DuckDB 1.5.5 says to merge into this server's tables.
+    pub fn merge_duckdb_1_5_5() -> Self {
+        Self::named("merge-duckdb-1.5.5")
+    }
+
     fn named(name: &str) -> Self {
         let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden").join(name);
         let index = fs::read(directory.join("index.json")).expect("the recording has an index");
@@ -71,6 +76,12 @@ impl Golden {
         let packed = |d: &FlightDescriptor| Packer::new().str(d.encode_to_vec()).take();
         let body = replace(&action.body, &packed(recorded), &packed(descriptor));
         Action::new(action.r#type, body)
+    }
+
+    /// The messages of an exchange as they were recorded.
+    pub fn exchange(&self, call: &str) -> Vec<FlightData> {
+        let messages = self.client_messages(call).into_iter();
+        messages.map(|bytes| FlightData::decode(&bytes[..]).expect("an exchange is FlightData")).collect()
     }
 
     /// The messages of an exchange, about `descriptor`.
@@ -140,7 +151,7 @@ mod tests {
 
     #[test]
     fn every_recorded_message_is_there() {
-        for golden in [Golden::duckdb_1_5_5(), Golden::changes_duckdb_1_5_5()] {
+        for golden in [Golden::duckdb_1_5_5(), Golden::changes_duckdb_1_5_5(), Golden::merge_duckdb_1_5_5()] {
             for call in golden.calls("") {
                 assert!(!golden.client_messages(call).is_empty(), "{call}");
             }

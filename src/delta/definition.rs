@@ -18,7 +18,10 @@ use super::{
     store::kernel_root,
     write::StatsColumns,
 };
-use crate::engine::{ChangeKind, ColumnNotes, Error, Result};
+use crate::{
+    engine::{ChangeKind, ColumnNotes, Error, Result},
+    merge::ColumnDefault,
+};
 
 /// Commits between checkpoints unless the table says otherwise (`delta.checkpointInterval`). Spark's default is
 /// 10, delta-rs's 100; checkpoints of many-file tables cost more than reading a hundred small commits.
@@ -86,8 +89,13 @@ impl Definition {
 
     /// Refuses an append that the table's features make unsafe, or that would miss defaults.
     pub(crate) fn check_append(&self, table: &str) -> Result<()> {
-        features::check_append(table, &self.config)?;
+        self.check_new_rows(table)?;
         rules::check_defaults(table, &self.config, &self.schema.logical)
+    }
+
+    /// Refuses new rows that the table's features make unsafe. Their makers know the defaults, or have refused.
+    pub(crate) fn check_new_rows(&self, table: &str) -> Result<()> {
+        features::check_append(table, &self.config)
     }
 
     /// Refuses an UPDATE or DELETE that the table's features or properties forbid or make unsafe, by name.
@@ -117,6 +125,11 @@ impl Definition {
     /// What is noted of each column.
     pub(crate) fn notes(&self) -> Vec<ColumnNotes> {
         rules::column_notes(&self.config, &self.schema.logical)
+    }
+
+    /// What each column is where a statement of the server's own leaves it out, at a moment in microseconds since 1970.
+    pub(crate) fn defaults(&self, now_us: i64) -> Vec<ColumnDefault> {
+        rules::default_values(&self.config, &self.schema.logical, now_us)
     }
 
     /// From when on commits say their own times; `None` if they do not. Without the properties that say when that

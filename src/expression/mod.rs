@@ -177,6 +177,22 @@ impl Expression {
         bind::column(columns, index).map(Self::from_tree)
     }
 
+    /// One value for all rows: the first of `value`, which is of the type of `field`.
+    ///
+    /// # Errors
+    /// `Unsupported` if it is of a type that expressions do not know.
+    pub fn constant(value: &ArrayRef, field: &Field) -> Result<Self> {
+        let ty = Type::of(field).map_err(|ty| Error::Unsupported(format!("expressions do not know the type {ty}")))?;
+        let one = seam::adopt(&value.slice(0, 1), &ty)?;
+        Ok(Self::from_tree(Typed::literal(one, ty)))
+    }
+
+    /// Another random UUID for each row.
+    pub fn random_uuid() -> Self {
+        let node = Node::Call(&functions::random::RANDOM_UUID, Vec::new());
+        Self::from_tree(Typed { node, ty: Type::Uuid, nullable: false, fails: false })
+    }
+
     /// What must all be true for this condition to be: the operands of AND, or itself.
     pub(crate) fn conjuncts(self) -> Vec<Self> {
         match self.tree.node {

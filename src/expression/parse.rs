@@ -189,8 +189,25 @@ impl Grammar for DuckDb {
     }
 
     fn parse_infix(&self, parser: &mut Parser, left: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
-        infix(parser, left, precedence, BinaryOperator::PGStartsWith, |token| *token == Token::CaretAt)
+        distinct(parser, left, precedence)
+            .or_else(|| infix(parser, left, precedence, BinaryOperator::PGStartsWith, |token| *token == Token::CaretAt))
     }
+}
+
+/// `IS [NOT] DISTINCT FROM`, whose right side ends before AND and OR; the parser takes them for a part of it.
+fn distinct(parser: &mut Parser, left: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
+    let negated = if parser.parse_keywords(&[Keyword::IS, Keyword::DISTINCT, Keyword::FROM]) {
+        false
+    } else if parser.parse_keywords(&[Keyword::IS, Keyword::NOT, Keyword::DISTINCT, Keyword::FROM]) {
+        true
+    } else {
+        return None;
+    };
+    let (left, right) = (Box::new(left.clone()), parser.parse_subexpr(precedence).map(Box::new));
+    Some(right.map(|right| match negated {
+        true => Expr::IsNotDistinctFrom(left, right),
+        false => Expr::IsDistinctFrom(left, right),
+    }))
 }
 
 /// An operator the parser knows in other dialects only.
@@ -262,13 +279,15 @@ impl Grammar for Spark {
     }
 
     fn parse_infix(&self, parser: &mut Parser, left: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
-        infix(
-            parser,
-            left,
-            precedence,
-            BinaryOperator::MyIntegerDivide,
-            |token| matches!(token, Token::Word(word) if word.keyword == Keyword::DIV && word.quote_style.is_none()),
-        )
+        distinct(parser, left, precedence).or_else(|| {
+            infix(
+                parser,
+                left,
+                precedence,
+                BinaryOperator::MyIntegerDivide,
+                |token| matches!(token, Token::Word(word) if word.keyword == Keyword::DIV && word.quote_style.is_none()),
+            )
+        })
     }
 }
 

@@ -100,7 +100,7 @@ macro_rules! targets {
     };
 }
 
-use crate::{delta::fuzz as delta, expression::fuzz as expression, protocol::fuzz as protocol};
+use crate::{delta::fuzz as delta, expression::fuzz as expression, merge::fuzz as merge, protocol::fuzz as protocol};
 
 targets! {
     actions: protocol::ACTIONS,
@@ -112,6 +112,7 @@ targets! {
     schemas: protocol::SCHEMAS,
     tickets: protocol::TICKETS,
     expressions: expression::EXPRESSIONS,
+    clauses: merge::CLAUSES,
     checkpoints: delta::CHECKPOINTS,
     commits: delta::COMMITS,
     data_files: delta::DATA_FILES,

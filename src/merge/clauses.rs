@@ -1,5 +1,7 @@
 //! What becomes of which rows: WHEN ... THEN ..., with names and types resolved as `bind_merge_into.cpp` does.
 
+use std::collections::BTreeMap;
+
 use arrow::datatypes::{DataType, Field};
 
 use super::{
@@ -56,12 +58,15 @@ pub(super) fn by_name(sides: &Sides<'_>) -> Result<Vec<(usize, Expression)>> {
 }
 
 /// A whole row, from the values of some columns: the others have their defaults.
-pub(super) fn row(sides: &Sides<'_>, values: Vec<(usize, Option<Expression>)>) -> Vec<Option<Expression>> {
-    let mut row: Vec<_> = sides.of_target().map(|column| sides.default(column)).collect();
-    for (column, value) in values {
-        row[column] = value;
-    }
-    row
+pub(super) fn row(sides: &Sides<'_>, values: Vec<(usize, Option<Expression>)>) -> Result<Vec<Option<Expression>>> {
+    let mut given: BTreeMap<usize, Option<Expression>> = values.into_iter().collect();
+    sides
+        .of_target()
+        .map(|column| match given.remove(&column) {
+            Some(value) => Ok(value),
+            None => sides.default(column),
+        })
+        .collect()
 }
 
 fn check_once(sides: &Sides<'_>, mut columns: impl Iterator<Item = usize>, column: usize) -> Result<()> {
@@ -103,7 +108,7 @@ impl Binder<'_> {
             Written::UpdateAll(order) => Action::Update(self.update_all(*order)?),
             Written::InsertValues { columns, values } => Action::Insert(self.insert(columns.as_deref(), values)?),
             Written::InsertAll(order) => Action::Insert(self.insert_all(*order)?),
-            Written::InsertDefaults => Action::Insert(row(self.sides, Vec::new())),
+            Written::InsertDefaults => Action::Insert(row(self.sides, Vec::new())?),
             Written::Delete => Action::Delete,
             Written::DoNothing => Action::DoNothing,
             Written::Error(message) => Action::Error(message.as_ref().map(|text| self.message(text)).transpose()?),
@@ -142,7 +147,7 @@ impl Binder<'_> {
 
     fn insert_all(&self, order: Order) -> Result<Vec<Option<Expression>>> {
         let pairs = self.all(order, "INSERT")?;
-        Ok(row(self.sides, pairs.into_iter().map(|(column, value)| (column, Some(value))).collect()))
+        row(self.sides, pairs.into_iter().map(|(column, value)| (column, Some(value))).collect())
     }
 
     /// What `*` stands for.
@@ -176,12 +181,12 @@ impl Binder<'_> {
         }
         let values = columns.into_iter().zip(values).map(|(column, value)| {
             let value = match value.is_default() {
-                true => self.sides.default(column),
+                true => self.sides.default(column)?,
                 false => Some(self.sides.assigned(column, value.bind(&self.scope)?)?),
             };
             Ok((column, value))
         });
-        Ok(row(self.sides, values.collect::<Result<_>>()?))
+        row(self.sides, values.collect::<Result<_>>()?)
     }
 
     fn insert_columns(&self, names: Option<&[String]>) -> Result<Vec<usize>> {

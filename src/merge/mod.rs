@@ -4,6 +4,8 @@
 //! it is refused by name. Where the rows come from, and what is done with them, it does not know.
 
 mod clauses;
+#[cfg(test)]
+pub(crate) mod fuzz;
 mod on;
 mod plan;
 mod returning;
@@ -31,9 +33,19 @@ pub struct Target<'a> {
     pub name: &'a str,
     /// Its columns, in the seam's types.
     pub columns: &'a SchemaRef,
-    /// What a column is when an INSERT leaves it out, or says DEFAULT: an expression that reads no column and has the
-    /// column's type; `None` for NULL.
-    pub defaults: &'a [Option<Expression>],
+    /// Of each, what it is when an INSERT leaves it out, or where DEFAULT is said.
+    pub defaults: &'a [ColumnDefault],
+}
+
+/// What a column is where nothing is said of it.
+#[derive(Debug, Clone)]
+pub enum ColumnDefault {
+    /// NULL.
+    Null,
+    /// An expression that reads no column and has the column's type.
+    Value(Expression),
+    /// It cannot be told: what needs it is refused for this reason.
+    Unknown(String),
 }
 
 /// Understands what is asked for, over the columns of both sides.

@@ -4,7 +4,7 @@ use std::{ops::Range, sync::Arc};
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 
-use super::{Target, plan::When};
+use super::{ColumnDefault, Target, plan::When};
 use crate::{
     engine::{Error, Result},
     expression::{Dialect, Expression, Scope, Table, find_column, shorten},
@@ -120,13 +120,20 @@ impl<'a> Sides<'a> {
     }
 
     /// What a column of the target is where nothing is said of it; `None` for NULL.
-    pub(super) fn default(&self, column: usize) -> Option<Expression> {
-        self.target.defaults.get(column).cloned().flatten()
+    pub(super) fn default(&self, column: usize) -> Result<Option<Expression>> {
+        match self.target.defaults.get(column) {
+            None | Some(ColumnDefault::Null) => Ok(None),
+            Some(ColumnDefault::Value(value)) => Ok(Some(value.clone())),
+            Some(ColumnDefault::Unknown(reason)) => Err(Error::Unsupported(format!(
+                "column \"{}\" of the target must be set, because its default is not known here: {reason}",
+                self.target.columns.field(column).name()
+            ))),
+        }
     }
 
     /// The same, with NULL as a value.
     pub(super) fn default_value(&self, column: usize) -> Result<Expression> {
-        match self.default(column) {
+        match self.default(column)? {
             Some(value) => Ok(value),
             None => self.assigned(column, Expression::new("NULL", Dialect::DuckDb, &Schema::empty())?),
         }
@@ -140,17 +147,11 @@ impl<'a> Sides<'a> {
         Table::new(vec![vec![SOURCE.to_owned()]], self.of_source())
     }
 
-    /// The table's name, also without its schema, and the word that always means it.
+    /// The word that always means it, and the table's name, unless that always means the source.
     fn target_paths(&self) -> Vec<Vec<String>> {
         let name = self.target.name;
-        let mut paths = vec![vec![name.to_owned()]];
-        if let Some((schema, table)) = name.rsplit_once('.') {
-            paths.push(vec![schema.to_owned(), table.to_owned()]);
-            paths.push(vec![table.to_owned()]);
-        }
-        paths.retain(|path| path.len() > 1 || !path[0].eq_ignore_ascii_case(SOURCE));
-        paths.push(vec![TARGET.to_owned()]);
-        paths
+        let own = (!name.eq_ignore_ascii_case(SOURCE)).then(|| vec![name.to_owned()]);
+        own.into_iter().chain([vec![TARGET.to_owned()]]).collect()
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) fn upsert(keys: &[String], sides: &Sides<'_>) -> Result<MergePlan> {
     let set = pairs.iter().filter(|(column, _)| !key_columns.contains(column));
     let set: Vec<_> = set.map(|(column, value)| Assignment { column: *column, value: value.clone() }).collect();
     let clause = |when, action, text: &str| Clause { when, condition: None, action, text: text.to_owned() };
-    let insert = row(sides, pairs.into_iter().map(|(column, value)| (column, Some(value))).collect());
+    let insert = row(sides, pairs.into_iter().map(|(column, value)| (column, Some(value))).collect())?;
     let update = if set.is_empty() { Action::DoNothing } else { Action::Update(set) };
     Ok(MergePlan {
         columns: sides.joined.clone(),

@@ -13,6 +13,7 @@
 //! - [`ticket`]: one part of a scan.
 //! - [`exchange`], [`headers`]: what surrounds the batches of a call.
 //! - [`change`]: the columns of UPDATE and DELETE.
+//! - [`source`]: the rows of a merge's source.
 //! - [`types`]: DuckDB's Arrow as the engine's, and the schema of a scan's stream.
 //! - [`msgpack`], [`ipc`]: bounded decoding below all of them.
 
@@ -28,6 +29,7 @@ pub mod headers;
 pub mod ipc;
 pub mod msgpack;
 pub mod shape;
+pub mod source;
 pub mod statistics;
 pub mod ticket;
 pub mod types;

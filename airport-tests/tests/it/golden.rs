@@ -1,6 +1,7 @@
 //! What a real DuckDB said, said again to this server.
 
 mod changes;
+mod merges;
 
 use std::sync::Arc;
 

@@ -38,6 +38,7 @@ topics! {
     errors
     foreign
     insert
+    merge
     names
     partitioned
     prepared

@@ -13,7 +13,10 @@ mod key_text;
 mod matching;
 mod source;
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use async_trait::async_trait;
@@ -42,11 +45,17 @@ pub(crate) async fn begin(base: DeltaSnapshot, request: &MergeRequest) -> Result
 
 fn plan_of(base: &DeltaSnapshot, request: &MergeRequest) -> Result<MergePlan> {
     let columns = base.schema();
-    let defaults = vec![None; columns.fields().len()];
+    let defaults = base.definition().defaults(now_us());
     let target = Target { name: &request.table, columns: &columns, defaults: &defaults };
     let plan = plan(&request.clauses, target, &request.source)?;
     apply::check(base, &plan)?;
     Ok(plan)
+}
+
+/// The moment of a statement, in microseconds since 1970.
+fn now_us() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// A MERGE whose source is still coming.

@@ -15,6 +15,7 @@ use crate::{
     },
     engine::{ColumnNotes, Error, Result},
     expression::{Dialect, Expression},
+    merge::ColumnDefault,
 };
 
 /// Where Spark and Delta keep a column's comment (`StructField.getComment`).
@@ -57,6 +58,34 @@ pub(crate) fn check_defaults(table: &str, config: &TableConfiguration, columns: 
         }
     }
     Ok(())
+}
+
+/// What each of the table's `columns` is where a statement of the server's own leaves it out. `now_us` is the moment of the
+/// statement, in microseconds since 1970 (UTC).
+pub(crate) fn default_values(config: &TableConfiguration, columns: &Schema, now_us: i64) -> Vec<ColumnDefault> {
+    let bound = has_defaults(config);
+    let schema = config.logical_schema();
+    let defaults = schema.fields().zip(columns.fields()).map(|(field, column)| {
+        if !bound {
+            return ColumnDefault::Null;
+        }
+        if let Some((path, sql)) = first_below(field, ColumnMetadataKey::CurrentDefault.as_ref()) {
+            return ColumnDefault::Unknown(format!("that of '{path}' ({sql}) is inside of another column"));
+        }
+        let Some(sql) = written_default(field) else { return ColumnDefault::Null };
+        match default_value(&sql, column, now_us) {
+            Ok(value) => ColumnDefault::Value(value),
+            Err(error) => ColumnDefault::Unknown(format!("({sql}): {error}")),
+        }
+    });
+    defaults.collect()
+}
+
+fn default_value(sql: &str, column: &Field, now_us: i64) -> Result<Expression> {
+    match Moment::of(sql, Dialect::Spark) {
+        Some(moment) => moment.value(column, now_us),
+        None => Expression::new(sql, Dialect::Spark, &Schema::empty())?.cast_to(column),
+    }
 }
 
 fn has_defaults(config: &TableConfiguration) -> bool {

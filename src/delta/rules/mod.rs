@@ -32,7 +32,7 @@ use super::schema::TableSchema;
 use crate::engine::{Error, Result};
 
 pub(crate) use self::{
-    defaults::{check_defaults, column_notes},
+    defaults::{check_defaults, column_notes, default_values},
     new::{CHECK_PREFIX, check_name, check_text, default_text},
 };
 

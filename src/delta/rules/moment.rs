@@ -1,11 +1,16 @@
 //! Defaults whose value is that of the moment: now, today, a new UUID. They are no constants and no conditions, so that
 //! expressions do not know them; DuckDB evaluates them.
 
-use arrow::datatypes::{DataType, Field};
+use std::sync::Arc;
+
+use arrow::{
+    array::{Array, ArrayRef, TimestampMicrosecondArray},
+    datatypes::{DataType, Field},
+};
 
 use crate::{
     engine::{Error, Extension, Result},
-    expression::Dialect,
+    expression::{Dialect, Expression},
 };
 
 /// What is taken at the moment.
@@ -27,6 +32,22 @@ impl Moment {
             ("uuid", _) | ("gen_random_uuid", Dialect::DuckDb) => Self::Uuid,
             _ => return None,
         })
+    }
+
+    /// It as a value of the column; a UUID is another one for each row. `now_us` counts microseconds since 1970 (UTC).
+    ///
+    /// # Errors
+    /// `Unsupported` for a column of another type, as in [`Self::to_sql`].
+    pub(super) fn value(self, column: &Field, now_us: i64) -> Result<Expression> {
+        self.to_sql(Dialect::DuckDb, column)?;
+        let now: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![now_us]));
+        let value = match self {
+            Self::Timestamp | Self::Date => {
+                Expression::constant(&now, &Field::new("now", now.data_type().clone(), false))?
+            }
+            Self::Uuid => Expression::random_uuid(),
+        };
+        value.cast_to(column)
     }
 
     /// It in a dialect, as a column's default.

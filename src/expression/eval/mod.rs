@@ -122,7 +122,8 @@ pub(super) fn evaluate(expression: &Typed, rows: &Rows<'_>) -> Result<Values> {
         Node::In(value, list) => logic::within(value, list, rows),
         Node::Call(function, inputs) => {
             let arguments = inputs.iter().map(|input| evaluate(input, rows)).collect::<Result<Vec<_>>>()?;
-            let constant = arguments.iter().all(|argument| argument.constant);
+            // A call of nothing has other values each time, or it would be a literal.
+            let constant = !arguments.is_empty() && arguments.iter().all(|argument| argument.constant);
             let types: Vec<&Type> = inputs.iter().map(|input| &input.ty).collect();
             let count = if constant { 1 } else { rows.count };
             let call = Call { function, arguments: &arguments, types: &types, ty: &expression.ty, rows: count };

@@ -8,6 +8,7 @@ pub(super) mod nested;
 pub(super) mod number;
 mod part;
 pub(super) mod pattern;
+pub(super) mod random;
 pub(super) mod spark;
 mod substring;
 pub(super) mod temporal;

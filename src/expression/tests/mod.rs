@@ -8,6 +8,7 @@ mod predicate;
 mod print;
 mod refusals;
 mod render;
+mod scope;
 mod seam;
 mod soup;
 mod spark;

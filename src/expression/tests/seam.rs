@@ -71,6 +71,23 @@ fn names_match_in_any_case_and_quoted() {
     assert_eq!(value("orders.amount", Dialect::DuckDb, &rows).expect("a value"), "1");
 }
 
+#[test]
+fn distinct_from_ends_before_and_and_or() {
+    let rows = rows(&[("a", "INTEGER", &[Some("1")]), ("t", "VARCHAR", &[Some("x")])]);
+    for (sql, expected) in [
+        ("a IS NOT DISTINCT FROM 1 AND t = 'x'", "true"),
+        ("t IS DISTINCT FROM 'y' OR a = 2", "true"),
+        ("a = 2 AND t IS DISTINCT FROM 'x' OR true", "true"),
+        ("a IS DISTINCT FROM NULL AND t IS NOT DISTINCT FROM 'y' AND true", "false"),
+        ("a IS NOT DISTINCT FROM 2 - 1", "true"),
+        ("false IS DISTINCT FROM a = 1", "true"),
+    ] {
+        for dialect in [Dialect::DuckDb, Dialect::Spark] {
+            assert_eq!(value(sql, dialect, &rows).expect(sql), expected, "{sql}");
+        }
+    }
+}
+
 /// A child that must not be NULL, of another name, behind an offset, with hidden values under NULL.
 #[test]
 fn nested_columns_may_have_any_shape() {

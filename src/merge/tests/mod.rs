@@ -13,7 +13,7 @@ use arrow::{
     datatypes::{DataType, Field, Schema, SchemaRef},
 };
 
-use super::{MergePlan, Target, plan};
+use super::{ColumnDefault, MergePlan, Target, plan};
 use crate::{
     engine::{MergeClauses, Result},
     expression::{Dialect, Expression},
@@ -22,7 +22,7 @@ use crate::{
 /// A table: rows of columns, each of a name, a type and a default, if it has one.
 struct Table {
     columns: SchemaRef,
-    defaults: Vec<Option<Expression>>,
+    defaults: Vec<ColumnDefault>,
     rows: RecordBatch,
 }
 
@@ -37,7 +37,10 @@ impl Table {
             };
             let (name, ty) = column.split_once(' ').expect("a name and a type");
             let (field, array) = typed(name, ty, rows.iter().map(|row| row[index]).collect());
-            defaults.push(default.map(|sql| constant(sql).cast_to(&field).expect("a default")));
+            defaults.push(match default {
+                Some(sql) => ColumnDefault::Value(constant(sql).cast_to(&field).expect("a default")),
+                None => ColumnDefault::Null,
+            });
             fields.push(field);
             arrays.push(array);
         }

@@ -20,7 +20,8 @@ use crate::{
     protocol::{
         function::{CHUNK_CONTINUES, CHUNK_FINISHED, Call, FunctionReference},
         headers::CallContext,
-        types::{Conform, travelling_column, travelling_field, with_nulls},
+        source::SourceShape,
+        types::{travelling_column, travelling_field},
     },
     service::{
         Airport,
@@ -40,7 +41,7 @@ const REPLY_ROWS_MAX: usize = 1024;
 /// A call under way.
 pub(super) struct InOut {
     input: Input,
-    conform: Conform,
+    source: SourceShape,
     /// Absent once it is committed.
     merge: Option<Box<dyn Merge>>,
     schema_frame: Option<Frame>,
@@ -73,13 +74,12 @@ impl InOut {
             ))
             .into());
         }
-        let Merging { target: Target { name, snapshot }, request, returns } = merging;
-        let conform = Conform::new(Arc::clone(input.schema()), Arc::new(with_nulls(&request.source)))?;
+        let Merging { target: Target { name, snapshot }, request, source, returns } = merging;
         let merge = snapshot.merge(&request).await?;
         let (replies, schema_frame) = Replies::new(&returns)?;
         Ok(Self {
             input,
-            conform,
+            source,
             merge: Some(merge),
             schema_frame: Some(schema_frame),
             replies,
@@ -113,11 +113,13 @@ impl InOut {
         }
         if let Some(rows) = self.input.next().await? {
             let merge = self.merge.as_mut().ok_or_else(is_over)?;
+            let rows = self.source.take(&rows)?;
             if rows.num_rows() > 0 {
-                merge.write(self.conform.apply(&rows)?).await?;
+                merge.write(rows).await?;
             }
             return self.replies.nothing(CHUNK_FINISHED).map(Some);
         }
+        self.source.check_complete()?;
         let merged = self.commit().await?;
         self.airport.transactions.advance_seen(self.transaction.as_deref(), &self.table, &merged.snapshot);
         let mut result = Result::of(merged)?;

@@ -13,7 +13,10 @@ mod upsert;
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::{
+    array::RecordBatch,
+    datatypes::{DataType, Field, Schema, SchemaRef},
+};
 use prost::Message;
 
 use self::arguments::Arguments;
@@ -29,7 +32,7 @@ use crate::{
         flight_info::FunctionInfo,
         function::FunctionReference,
         headers::CallContext,
-        types::{canonical_schema, enum_column},
+        source::SourceShape,
     },
 };
 
@@ -60,6 +63,7 @@ struct MergeCall {
 pub(super) struct Merging {
     pub(super) target: Target,
     pub(super) request: MergeRequest,
+    pub(super) source: SourceShape,
     /// The columns it gives back.
     pub(super) returns: SchemaRef,
 }
@@ -87,7 +91,7 @@ impl Airport {
     /// Answers `table_function_flight_info`: the columns that a call gives back.
     pub(super) async fn function_info(&self, context: &CallContext, call: &FunctionCall) -> Answer<Vec<u8>> {
         let source = call.source.as_ref().ok_or_else(|| no_source(&call.function))?;
-        let merging = self.merging(&call.function, &arguments_of(call), source, call.at).await?;
+        let merging = self.merging(&call.function, &call.arguments, source, call.at).await?;
         self.planned_calls.planned(context, &call.parameters, &self.transactions, &merging.returns);
         Ok(info(find(&call.function)?, &call.function, &merging.returns))
     }
@@ -96,7 +100,7 @@ impl Airport {
     pub(super) async fn merging(
         &self,
         function: &FunctionReference,
-        arguments: &arrow::array::RecordBatch,
+        arguments: &RecordBatch,
         source: &SchemaRef,
         at: AtClause,
     ) -> Answer<Merging> {
@@ -105,24 +109,14 @@ impl Airport {
             return Err(Error::Unsupported(format!("AT is not offered for {}: it writes", called.name)).into());
         }
         self.limits.check_columns(source)?;
-        if let Some(column) = enum_column(source) {
-            // Its values come in messages of their own, which nothing here reads.
-            return Err(Error::Unsupported(format!(
-                "column {column:?} of the source holds an ENUM, which is not offered; cast it to VARCHAR"
-            ))
-            .into());
-        }
         let call = (called.call)(&Arguments::new(called.name, &(called.arguments)(), arguments)?)?;
         let target = self.target(&function.catalog, &call.table).await?;
-        let source = Arc::new(canonical_schema(source)?);
-        let request = MergeRequest { table: target.name.table.clone(), clauses: call.clauses, source };
+        let source = SourceShape::new(source, &target.snapshot.schema())?;
+        let table = target.name.table.clone();
+        let request = MergeRequest { table, clauses: call.clauses, source: Arc::clone(source.columns()) };
         let returns = target.snapshot.merge_returns(&request)?.unwrap_or_else(counts_schema);
-        Ok(Merging { target, request, returns })
+        Ok(Merging { target, request, source, returns })
     }
-}
-
-fn arguments_of(call: &FunctionCall) -> arrow::array::RecordBatch {
-    call.arguments.clone()
 }
 
 fn find(reference: &FunctionReference) -> Answer<&'static Function> {

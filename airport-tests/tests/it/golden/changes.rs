@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::support::{SALES, lake};
 
 const ROWS: i64 = 2100;
-const NAMES: [&str; 5] = ["id", "name", "price", "tags", "spot"];
+pub(super) const NAMES: [&str; 5] = ["id", "name", "price", "tags", "spot"];
 
 /// What becomes of a row, by its id: nothing, another row, or none.
 type Becomes = fn(i64) -> Option<Value>;
@@ -98,11 +98,16 @@ fn check_returned(call: &str, returned: &[RecordBatch], becomes: Becomes) {
 
 /// A table as `session.sql` makes them.
 async fn filled(client: &mut Client, name: &str) -> Table {
-    let rows = all();
+    fill(client, SALES, name, ROWS as usize).await
+}
+
+/// The same of a few rows, in any schema.
+pub(super) async fn fill(client: &mut Client, schema: &str, name: &str, count: usize) -> Table {
+    let rows = all().slice(0, count);
     client.begin().await.unwrap();
-    let table = client.create_table(SALES, name, &rows.schema(), OnConflict::Error).await.unwrap();
+    let table = client.create_table(schema, name, &rows.schema(), OnConflict::Error).await.unwrap();
     client.begin().await.unwrap();
-    assert_eq!(client.insert(&table, &[rows]).await.unwrap(), ROWS as u64);
+    assert_eq!(client.insert(&table, &[rows]).await.unwrap(), count as u64);
     client.begin().await.unwrap();
     table
 }

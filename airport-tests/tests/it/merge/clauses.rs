@@ -301,6 +301,9 @@ fn assigned(target: &Target, source: &Source, index: usize, when: When, scope: &
         Some(name) if index == 0 || random.percent(45) => format!("source.{name}"),
         _ if random.percent(4) => "NULL".to_owned(),
         _ if random.percent(4) => "DEFAULT".to_owned(),
+        _ if column.never_empty && column.class == Class::Text => {
+            format!("nullif({}, '')", value(column.class, scope, random))
+        }
         _ => value(column.class, scope, random),
     }
 }

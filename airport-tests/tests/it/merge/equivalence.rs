@@ -164,13 +164,7 @@ impl<'a> Pair<'a> {
         tally.done += 1;
     }
 
-    async fn call(
-        &self,
-        form: Form,
-        keys: &[&str],
-        clauses: &Clauses,
-        random: &mut Random,
-    ) -> Result<Answer, Error> {
+    async fn call(&self, form: Form, keys: &[&str], clauses: &Clauses, random: &mut Random) -> Result<Answer, Error> {
         let (table, source) = (format!("{SALES}.{}", self.table), [self.twin.source()]);
         if form == Form::Upsert {
             return Ok(Answer::counted(self.client.upsert(&table, keys, &source).await?));
@@ -301,10 +295,11 @@ fn upsert(source: &Source, random: &mut Random) -> (Vec<&'static str>, Clauses) 
     let both = source.name_of(1).is_some() && random.percent(20);
     let keys = if both { vec!["k", "g"] } else { vec!["k"] };
     let clause = |when, action| Clause { when, condition: None, action };
-    let list = vec![
-        clause(When::Matched, Action::Update(Vec::new(), "UPDATE BY NAME".to_owned())),
-        clause(When::NotMatched, Action::Insert("INSERT BY NAME".to_owned())),
-    ];
+    let mut list = vec![clause(When::NotMatched, Action::Insert("INSERT BY NAME".to_owned()))];
+    // Of a source that has the keys alone there is nothing to set.
+    if source.columns.len() > keys.len() {
+        list.push(clause(When::Matched, Action::Update(Vec::new(), "UPDATE BY NAME".to_owned())));
+    }
     let on = format!("USING ({})", keys.join(", "));
     (keys, Clauses { on, list, returning: None })
 }

@@ -76,7 +76,7 @@ impl Target {
     pub(super) fn new(random: &mut Random) -> Self {
         let mut columns = vec![
             Column::new("k", *random.pick(&KEY_CLASSES), random),
-            Column::new("g", *random.pick(&GROUP_CLASSES), random),
+            Column { never_empty: true, ..Column::new("g", *random.pick(&GROUP_CLASSES), random) },
         ];
         for number in 0..1 + random.below(5) {
             // Nested ones now and then.
@@ -116,7 +116,7 @@ impl Source {
             names[*index] = Some(name);
         }
         if shape == Shape::More {
-            columns.push(Column { name: "op".to_owned(), class: Class::Text, sql_type: "VARCHAR" });
+            columns.push(Column { name: "op".to_owned(), class: Class::Text, sql_type: "VARCHAR", never_empty: false });
             columns.push(Column::new("x", *random.pick(&CLASSES[..7]), random));
         }
         let mut source = Self { shape, columns, names, rows: Vec::new() };
@@ -167,4 +167,3 @@ pub(super) fn insert(name: &str, rows: &[Vec<String>]) -> String {
     let rows: Vec<_> = rows.iter().map(|row| format!("({})", row.join(", "))).collect();
     format!("INSERT INTO {name} VALUES {}", rows.join(", "))
 }
-

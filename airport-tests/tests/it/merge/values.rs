@@ -25,6 +25,8 @@ pub(super) struct Column {
     pub(super) class: Class,
     /// DuckDB's name of the type.
     pub(super) sql_type: &'static str,
+    /// Its text is never empty: Delta has no empty text among the values of a partition.
+    pub(super) never_empty: bool,
 }
 
 /// The types of each class.
@@ -46,7 +48,7 @@ const TEXTS: [&str; 16] =
 
 impl Column {
     pub(super) fn new(name: &str, class: Class, random: &mut Random) -> Self {
-        Self { name: name.to_owned(), class, sql_type: random.pick::<&str>(types(class)) }
+        Self { name: name.to_owned(), class, sql_type: random.pick::<&str>(types(class)), never_empty: false }
     }
 
     /// A column whose values this one takes: of the same class, or of one that is cast to it.
@@ -61,12 +63,16 @@ impl Column {
         if class == self.class && random.percent(60) {
             return Self { name: name.to_owned(), ..self.clone() };
         }
-        Self::new(name, class, random)
+        Self { never_empty: self.never_empty, ..Self::new(name, class, random) }
     }
 
     /// A literal for it, NULL now and then.
     pub(super) fn literal(&self, random: &mut Random) -> String {
-        if random.percent(12) { "NULL".to_owned() } else { literal(self.class, random) }
+        match literal(self.class, random) {
+            _ if random.percent(12) => "NULL".to_owned(),
+            empty if empty == "''" && self.never_empty => "'.'".to_owned(),
+            literal => literal,
+        }
     }
 }
 

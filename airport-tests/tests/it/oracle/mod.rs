@@ -21,14 +21,14 @@ use arrow::{
     datatypes::{DataType, Field, Int64Type, Schema, SchemaRef},
 };
 
-pub(crate) use self::{
-    tables::{Kind, amend},
-    values::texts,
-};
 use self::{
     model::{Model, Row, Statement},
     others::Others,
     values::Column,
+};
+pub(crate) use self::{
+    tables::{Kind, amend},
+    values::texts,
 };
 use crate::{
     random::{Random, effort},

@@ -25,7 +25,7 @@ pub(in crate::delta::merge) fn check(base: &DeltaSnapshot, plan: &MergePlan) -> 
             }
             Action::Delete => definition.check_change(table, &ChangeKind::Delete, Means::of(base))?,
             Action::Insert(_) => {
-                definition.check_append(table)?;
+                definition.check_new_rows(table)?;
                 makes_rows = true;
             }
             Action::DoNothing | Action::Error(_) => {}

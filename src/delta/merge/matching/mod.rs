@@ -4,7 +4,7 @@
 //! - `over_pairs`: an expression over pairs of rows.
 //! - `pruning`: which rows of the target a pass has to see.
 //! - `pass`: a scan of the target, several parts of it at a time.
-//! - `probe`: a batch of the target against an index.
+//! - `probe`, `batch`: batches of the target against an index.
 //! - `decided`: rows whose clause is known, gathered to batches.
 //! - `marks`: rows that have matched.
 //!
@@ -20,6 +20,7 @@
 //! several passes, a compressed bitmap of the rows of the target that matched if a clause is about those that do not.
 
 mod asked;
+mod batch;
 mod decided;
 mod marks;
 mod over_pairs;
@@ -46,7 +47,7 @@ use super::{
 };
 use crate::{
     delta::scan::{LeftOut, ScanSource},
-    engine::{Error, Predicate, Result},
+    engine::{Error, Predicate, Result, ScanRequest},
     merge::MergePlan,
 };
 
@@ -159,7 +160,7 @@ impl Matching {
             false => Unmatching::Mark(Arc::clone(&self.target_marks)),
         };
         let predicate = self.pruning.matched(index.predicate(), alone);
-        self.begin(Some(Arc::new(index)), unmatching, predicate, LeftOut::new()).await?;
+        self.begin(Some(index), unmatching, predicate, LeftOut::new()).await?;
         self.next = match end >= all {
             false => Step::Matched(end),
             true if alone || self.asked.by_source.is_empty() => Step::End,
@@ -178,12 +179,11 @@ impl Matching {
 
     async fn begin(
         &mut self,
-        index: Option<Arc<KeyIndex>>,
+        index: Option<KeyIndex>,
         unmatching: Unmatching,
         predicate: Predicate,
         left_out: LeftOut,
     ) -> Result<()> {
-        self.looked_for.push(predicate.clone());
         let probe = Probe {
             plan: Arc::clone(&self.plan),
             asked: Arc::clone(&self.asked),
@@ -192,7 +192,9 @@ impl Matching {
             source_marks: self.source_marks.clone(),
             unmatching,
         };
-        let scan = Scan { target: self.target.clone(), columns: self.asked.scanned.clone(), predicate, left_out };
+        let request = ScanRequest { projection: self.asked.scanned.clone(), row_id: true, predicate };
+        let scan = Scan { target: self.target.clone(), request, left_out };
+        self.looked_for.push(scan.request.predicate.clone());
         self.pass = Some(Pass::begin(scan, probe).await?);
         Ok(())
     }

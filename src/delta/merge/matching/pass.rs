@@ -1,7 +1,8 @@
 //! A scan of the target, several parts of it at a time.
 //!
-//! Each worker is a thread that may block: it takes the next part, reads it batch by batch and looks its rows up, while
-//! the scan makes the next batch on another thread. What is found waits in a short queue; workers wait when it is full.
+//! Each worker is a task: it takes the next part, reads it batch by batch and has each one's rows looked up on a thread
+//! that may block, while the scan makes the next. No such thread ever waits for another, however many statements there
+//! are. What is found waits in a short queue; workers wait when it is full.
 
 use std::{
     collections::VecDeque,
@@ -12,23 +13,21 @@ use std::{
 
 use futures::TryStreamExt;
 use tokio::{
-    runtime::Handle,
     sync::mpsc::{self, Receiver, Sender},
-    task::JoinSet,
+    task::{JoinSet, spawn_blocking},
 };
-use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
-    decided::{Decided, Gathered},
-    probe::{Ended, Probe, Prober},
+    decided::Decided,
+    probe::{Probe, Prober},
 };
 use crate::{
     delta::scan::{self, LeftOut, ScanSource},
-    engine::{Error, Predicate, ReadPart, Result, ScanRequest},
+    engine::{Error, ReadPart, ReadPlan, Result, ScanRequest},
 };
 
 /// Parts that a worker has to do in the mean: what is left out lies unevenly, and whoever has finished takes the next.
-const PARTS_PER_WORKER: usize = 4;
+const PARTS_PER_WORKER: NonZeroUsize = NonZeroUsize::new(4).expect("is not zero");
 
 /// Batches that wait to be taken, per worker: enough that neither side waits for the other's every step.
 const QUEUE_PER_WORKER: usize = 2;
@@ -36,8 +35,7 @@ const QUEUE_PER_WORKER: usize = 2;
 /// Which rows are read of which version.
 pub(super) struct Scan {
     pub(super) target: ScanSource,
-    pub(super) columns: Vec<usize>,
-    pub(super) predicate: Predicate,
+    pub(super) request: ScanRequest,
     pub(super) left_out: LeftOut,
 }
 
@@ -45,38 +43,23 @@ pub(super) struct Scan {
 pub(super) struct Pass {
     found: Receiver<Result<Decided>>,
     workers: JoinSet<()>,
-    _cancel_on_drop: DropGuard,
 }
 
 impl Pass {
     pub(super) async fn begin(scan: Scan, probe: Probe) -> Result<Self> {
         let cores = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        let parts_max = cores.saturating_mul(NonZeroUsize::MIN.saturating_add(PARTS_PER_WORKER - 1));
-        let request = ScanRequest { projection: scan.columns, row_id: true, predicate: scan.predicate };
-        let target = scan.target.clone();
-        let planning = tokio::task::spawn_blocking(move || {
-            let plan = scan::plan(&target.files, &target.schema, &request, parts_max);
-            (plan, request)
-        });
-        let planned = planning.await.map_err(|died| Error::internal("cannot tell which files a scan reads", died))?;
-        let (plan, request) = planned;
+        let (scan, probe) = (Arc::new(scan), Arc::new(probe));
+        let planned = Arc::clone(&scan);
+        let plan = spawn_blocking(move || planned.plan(cores.saturating_mul(PARTS_PER_WORKER))).await;
+        let parts = plan.map_err(|died| Error::internal("cannot tell which files a scan reads", died))?.parts;
         let (to, found) = mpsc::channel(cores.get() * QUEUE_PER_WORKER);
-        let (cancelled, count) = (CancellationToken::new(), cores.get().min(plan.parts.len()));
-        let work = Arc::new(Work {
-            parts: Mutex::new(plan.parts.into()),
-            target: scan.target,
-            request,
-            left_out: scan.left_out,
-            probe,
-            runtime: Handle::current(),
-            cancelled: cancelled.clone(),
-        });
+        let (count, parts) = (cores.get().min(parts.len()), Arc::new(Mutex::new(parts.into())));
         let mut workers = JoinSet::new();
         for _ in 0..count {
-            let (work, to) = (Arc::clone(&work), to.clone());
-            workers.spawn_blocking(move || work.run(&to));
+            let worker = Worker { scan: Arc::clone(&scan), parts: Arc::clone(&parts), to: to.clone() };
+            workers.spawn(worker.run(Prober::new(Arc::clone(&probe))));
         }
-        Ok(Self { found, workers, _cancel_on_drop: cancelled.drop_guard() })
+        Ok(Self { found, workers })
     }
 
     /// The next rows; `None` when every worker has ended well.
@@ -85,47 +68,68 @@ impl Pass {
             return found.map(Some);
         }
         while let Some(ended) = self.workers.join_next().await {
-            ended.map_err(|died| Error::internal("matching rows broke down", died))?;
+            ended.map_err(broke_down)?;
         }
         Ok(None)
     }
 }
 
-/// What the workers of a pass share.
-struct Work {
-    parts: Mutex<VecDeque<ReadPart>>,
-    target: ScanSource,
-    request: ScanRequest,
-    left_out: LeftOut,
-    probe: Probe,
-    runtime: Handle,
-    cancelled: CancellationToken,
+impl Scan {
+    fn plan(&self, parts_max: NonZeroUsize) -> ReadPlan {
+        scan::plan(&self.target.files, &self.target.schema, &self.request, parts_max)
+    }
 }
 
-impl Work {
-    fn run(&self, to: &Sender<Result<Decided>>) {
-        let mut prober = Prober::new(&self.probe, Gathered::new(to.clone()), &self.cancelled);
-        if let Err(Ended::Failed(error)) = self.read_parts(&mut prober) {
+struct Worker {
+    scan: Arc<Scan>,
+    /// Those that nobody has taken yet.
+    parts: Arc<Mutex<VecDeque<ReadPart>>>,
+    to: Sender<Result<Decided>>,
+}
+
+impl Worker {
+    async fn run(self, prober: Prober) {
+        if let Err(error) = self.work(prober).await {
             // Nobody may be there any more.
-            to.blocking_send(Err(error)).ok();
+            self.to.send(Err(error)).await.ok();
         }
     }
 
-    fn read_parts(&self, prober: &mut Prober<'_>) -> Result<(), Ended> {
+    async fn work(&self, mut prober: Prober) -> Result<()> {
         while let Some(part) = self.next_part() {
-            let mut batches = scan::read_without(self.target.clone(), &self.request, &part, self.left_out.clone())?;
-            while let Some(batch) = self.wait_for(batches.try_next())?? {
-                prober.probe(&batch.rows)?;
+            let Scan { target, request, left_out } = &*self.scan;
+            let mut batches = scan::read_without(target.clone(), request, &part, left_out.clone())?;
+            while let Some(batch) = batches.try_next().await? {
+                prober.take(&batch.rows)?;
+                while prober.has_work() {
+                    let (after, done) = spawn_blocking(move || {
+                        let done = prober.step();
+                        (prober, done)
+                    })
+                    .await
+                    .map_err(broke_down)?;
+                    prober = after;
+                    done?;
+                    self.send(prober.gathered.full()).await;
+                }
             }
         }
-        prober.finish()
+        self.send(prober.gathered.rest()).await;
+        Ok(())
     }
 
     fn next_part(&self) -> Option<ReadPart> {
         self.parts.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
-    fn wait_for<T>(&self, work: impl Future<Output = T>) -> Result<T, Ended> {
-        self.runtime.block_on(self.cancelled.run_until_cancelled(work)).ok_or(Ended::Unwanted)
+    async fn send(&self, found: Vec<Decided>) {
+        for decided in found {
+            // Where nobody takes it the task is about to end.
+            self.to.send(Ok(decided)).await.ok();
+        }
     }
+}
+
+fn broke_down(died: tokio::task::JoinError) -> Error {
+    Error::internal("matching rows broke down", died)
 }

@@ -5,7 +5,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use super::{super::*, fixture::*};
 use crate::{
     engine::MergeClauses,
-    merge::{Target, plan},
+    merge::{ColumnDefault, Target, plan},
 };
 
 fn planned(clauses: &str) -> MergePlan {
@@ -14,7 +14,7 @@ fn planned(clauses: &str) -> MergePlan {
         Field::new("value", DataType::Utf8, true),
         Field::new("part", DataType::Utf8, true),
     ]);
-    let (columns, defaults) = (schema(), [None, None, None]);
+    let (columns, defaults) = (schema(), [const { ColumnDefault::Null }; 3]);
     let target = Target { name: "t", columns: &columns, defaults: &defaults };
     plan(&MergeClauses::Text(clauses.to_owned()), target, &source).unwrap()
 }

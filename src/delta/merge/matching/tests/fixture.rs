@@ -196,13 +196,22 @@ pub(super) async fn source_of(
 /// A clause, a row of the target and the row of the source it matched.
 pub(super) type Found = (usize, RowPlace, Option<u64>);
 
-/// Everything that is found, sorted.
+/// What a matching finds.
+#[derive(Debug)]
+pub(super) struct Matched {
+    /// Sorted.
+    pub(super) found: Vec<Found>,
+    pub(super) rest: Unmatched,
+    /// How often the target was scanned.
+    pub(super) passes: usize,
+}
+
 pub(super) async fn matched(
     plan: &Arc<MergePlan>,
     target: ScanSource,
     source: &Arc<SourceRows>,
     memory: &MemoryBudget,
-) -> Result<(Vec<Found>, Unmatched)> {
+) -> Result<Matched> {
     let mut matching = Matching::new(Arc::clone(plan), target, Arc::clone(source), memory.clone())?;
     let mut found = Vec::new();
     while let Some(decided) = matching.next().await? {
@@ -213,5 +222,6 @@ pub(super) async fn matched(
     }
     assert!(matching.next().await?.is_none(), "the end stays the end");
     found.sort_unstable();
-    Ok((found, matching.finish()?))
+    let passes = matching.looked_for.len();
+    Ok(Matched { found, rest: matching.finish()?, passes })
 }

@@ -6,7 +6,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 
 use super::{
     clauses::{rows, source_columns},
-    fixture::{PlanOf, Target, columns, matched, source_of},
+    fixture::{Matched, PlanOf, Target, columns, matched, source_of},
 };
 use crate::{
     delta::{
@@ -45,7 +45,7 @@ async fn table(kept: &[&str]) -> Target {
 async fn counts(plan: Arc<MergePlan>, kept: &[&str], sources: &[(i64, &str)]) -> Result<(usize, u64, Predicate)> {
     let (target, memory) = (table(kept).await, MemoryBudget::new(1 << 20));
     let source = source_of(&source_columns(), [rows(&source_columns(), sources)], &memory).await;
-    let (found, rest) = matched(&plan, target.source().await, &source, &memory).await?;
+    let Matched { found, rest, .. } = matched(&plan, target.source().await, &source, &memory).await?;
     Ok((found.len(), rest.rows.len(), rest.could_matter))
 }
 
