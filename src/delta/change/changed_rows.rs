@@ -84,7 +84,7 @@ impl ChangedRows {
     /// `Internal` if a place is not one of a live row.
     pub(crate) async fn note(&mut self, places: &[RowPlace]) -> Result<Option<RowPlace>> {
         if let Some(nowhere) = places.iter().find(|place| self.source.files.get(place.file as usize).is_none()) {
-            return Err(Error::internal("a row is changed in a file that is not there", format!("{nowhere:?}")));
+            return Err(Error::internal("a row is changed that is not there", format!("{nowhere:?}")));
         }
         self.look_into(places.chunk_by(|a, b| a.file == b.file).map(|run| run[0].file)).await?;
         for run in places.chunk_by(|a, b| a.file == b.file) {
@@ -95,9 +95,8 @@ impl ChangedRows {
                 Err((position, Wrong::Repeated)) => {
                     return Ok(Some(RowPlace { file, position: position.unsigned_abs() }));
                 }
-                Err((position, wrong)) => {
-                    let place = format!("{wrong:?}: row {position} of file {file}");
-                    return Err(Error::internal("a row is changed that is not there", place));
+                Err((position, Wrong::Nowhere | Wrong::Deleted)) => {
+                    return Err(Error::internal("a row is changed that is not there", format!("{file}: {position}")));
                 }
             }
         }

@@ -57,8 +57,8 @@ struct Trial {
 enum Outcome {
     Inserted,
     Nothing,
-    /// The clause, for its text, and the message.
-    Error(Clause, Option<OfSource>),
+    /// The statement fails, with this message.
+    Error(Box<(Clause, Option<OfSource>)>),
 }
 
 impl Trials {
@@ -84,7 +84,8 @@ impl Trials {
                 _ if chosen.is_empty() => {}
                 Outcome::Inserted => all.push(Decided { clause: *clause, places: Vec::new(), source: chosen }),
                 Outcome::Nothing => {}
-                Outcome::Error(clause, message) => {
+                Outcome::Error(raising) => {
+                    let (clause, message) = &**raising;
                     let message = message.as_ref().map(|message| message.values(source, &chosen[..1])).transpose()?;
                     return Err(raised(clause, message.as_ref()));
                 }
@@ -99,11 +100,12 @@ impl Trial {
         let of_source = |expression: &Expression| OfSource::new(plan, expression);
         let outcome = match &clause.action {
             Action::Insert(_) => Outcome::Inserted,
-            Action::Error(message) => Outcome::Error(clause.clone(), message.as_ref().map(of_source).transpose()?),
+            Action::Error(message) => {
+                Outcome::Error(Box::new((clause.clone(), message.as_ref().map(of_source).transpose()?)))
+            }
             Action::DoNothing => Outcome::Nothing,
             Action::Update(_) | Action::Delete => {
-                let clause = clause.text.clone();
-                return Err(Error::internal("a clause changes rows that are not there", clause));
+                return Err(Error::internal("a clause changes rows that are not there", clause.text.as_str()));
             }
         };
         Ok(Self { clause: index, condition: clause.condition.as_ref().map(of_source).transpose()?, outcome })
@@ -120,9 +122,10 @@ struct OfSource {
 impl OfSource {
     fn new(plan: &MergePlan, expression: &Expression) -> Result<Self> {
         let read = expression.columns().iter().map(|column| column.checked_sub(plan.target_columns));
-        let read = read.collect::<Option<Vec<_>>>();
-        let read =
-            read.ok_or_else(|| Error::internal("a condition on the source reads the target", "WHEN NOT MATCHED"))?;
+        let Some(read) = read.collect() else {
+            let columns = format!("{:?}", expression.columns());
+            return Err(Error::internal("what is asked of the source alone reads the target", columns));
+        };
         Ok(Self { read, expression: expression.over(expression.columns())? })
     }
 
@@ -133,8 +136,9 @@ impl OfSource {
     /// Those of `rows` of which the condition is true; the others stay.
     fn split(&self, source: &SourceRows, rows: &mut Vec<u64>) -> Result<Vec<u64>> {
         let holds = self.values(source, rows)?;
-        let holds =
-            holds.as_boolean_opt().ok_or_else(|| Error::internal("a condition is no BOOLEAN", "WHEN NOT MATCHED"))?;
+        let Some(holds) = holds.as_boolean_opt() else {
+            return Err(Error::internal("a condition is no BOOLEAN", holds.data_type().to_string()));
+        };
         let (mut chosen, mut left) = (Vec::new(), Vec::new());
         for (row, holds) in rows.iter().zip(holds) {
             if holds == Some(true) { chosen.push(*row) } else { left.push(*row) }
