@@ -108,7 +108,9 @@ impl Spool {
         if pending.is_empty() {
             return Ok(());
         }
-        let gathered = concat_batches(&self.schema, &pending).map_err(uncopied)?;
+        // Of a single batch it would make no copy.
+        let none = RecordBatch::new_empty(Arc::clone(&self.schema));
+        let gathered = concat_batches(&self.schema, pending.iter().chain([&none])).map_err(uncopied)?;
         drop(pending);
         self.keep(gathered).await
     }

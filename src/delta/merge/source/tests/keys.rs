@@ -1,5 +1,6 @@
 use arrow::{
-    array::{Array, AsArray, UInt32Array},
+    array::{Array, AsArray, FixedSizeListArray, ListArray, MapArray, StructArray, UInt32Array},
+    buffer::{NullBuffer, OffsetBuffer},
     compute::take_record_batch,
 };
 
@@ -7,7 +8,7 @@ use super::*;
 use crate::protocol::golden::Noise;
 
 /// Of each type, values of which some are equal though they differ, and some differ though they look alike.
-const VALUES: [(&str, &[&str]); 33] = [
+const VALUES: [Values; 27] = [
     ("BOOLEAN", &["true", "false"]),
     ("TINYINT", &["-1", "1", "127", "-128"]),
     ("SMALLINT", &["-1", "255", "256"]),
@@ -27,31 +28,53 @@ const VALUES: [(&str, &[&str]); 33] = [
     ("BLOB", &["", "a", "a\\x00", "\\x00"]),
     ("JSON", &["1", "1.0", "{\"a\": 1}", "{\"a\":1}"]),
     ("UUID", &["00000000-0000-0000-0000-000000000001", "80000000-0000-0000-0000-000000000001"]),
-    ("BIT", &["1", "01", "001", "10000000", "100000000"]),
     ("DATE", &["1992-01-01", "1970-01-01", "infinity", "-infinity"]),
     ("TIME", &["00:00:00", "12:34:56.789", "24:00:00"]),
-    ("TIMETZ", &["12:00:00+00", "13:00:00+01", "12:00:00+01", "11:00:00-01"]),
     ("TIMESTAMP", &["1992-01-01 00:00:00", "1992-01-01 00:00:00.000001", "infinity"]),
     ("TIMESTAMP_S", &["1992-01-01 00:00:00", "1970-01-01 00:00:00"]),
     ("TIMESTAMP_MS", &["1992-01-01 00:00:00", "1992-01-01 00:00:00.001"]),
     ("TIMESTAMP_NS", &["1992-01-01 00:00:00", "1992-01-01 00:00:00.000000001"]),
     ("TIMESTAMPTZ", &["1992-01-01 00:00:00+00", "1992-01-01 01:00:00+01", "1992-01-01 00:00:00+01"]),
     ("INTERVAL", &["1 month", "30 days", "29 days 24 hours", "720 hours", "1 day", "24 hours", "-1 month", "0 days"]),
-    ("DOUBLE[]", &["[0, nan]", "[-0, nan]", "[]", "[NULL]", "[0]", "[0, NULL]"]),
-    ("INTERVAL[2]", &["[1 month, 1 day]", "[30 days, 24 hours]", "[1 day, NULL]", "[NULL, 1 day]"]),
-    ("STRUCT(a FLOAT, b VARCHAR)", &["{a: 0, b: x}", "{a: -0, b: x}", "{a: NULL, b: x}", "{a: NULL, b: NULL}"]),
-    ("MAP(VARCHAR, DOUBLE)", &["{a=0}", "{a=-0}", "{a=NULL}", "{}", "{a=0, b=1}", "{b=1, a=0}"]),
 ];
 
-/// Random values of a type, some of them NULL.
-fn random(noise: &mut Noise, name: &str, rows: usize) -> (Field, ArrayRef) {
-    let (ty, values) = VALUES[noise.below(VALUES.len())];
-    of_type(noise, name, (ty, values), rows)
-}
+type Values = (&'static str, &'static [&'static str]);
 
-fn of_type(noise: &mut Noise, name: &str, (ty, values): (&str, &[&str]), rows: usize) -> (Field, ArrayRef) {
+/// Random values of a type, some of them NULL.
+fn of_type(noise: &mut Noise, name: &str, (ty, values): Values, rows: usize) -> (Field, ArrayRef) {
     let texts = (0..rows).map(|_| if noise.below(6) == 0 { None } else { Some(values[noise.below(values.len())]) });
     column(name, ty, &texts.collect::<Vec<_>>())
+}
+
+/// Random lists, arrays, structs and maps of a type, some of them NULL.
+fn nested(noise: &mut Noise, name: &str, (values, kind): (Values, usize), rows: usize) -> (Field, ArrayRef) {
+    let nulls: Option<NullBuffer> = Some((0..rows).map(|_| noise.below(6) > 0).collect::<Vec<_>>().into());
+    let lengths = OffsetBuffer::from_lengths((0..rows).map(|_| noise.below(3)));
+    let children = lengths[rows] as usize;
+    let array: ArrayRef = match kind {
+        0 => {
+            let (item, items) = of_type(noise, "element", values, children);
+            Arc::new(ListArray::new(item.into(), lengths, items, nulls))
+        }
+        1 => {
+            let (item, items) = of_type(noise, "element", values, 2 * rows);
+            Arc::new(FixedSizeListArray::new(item.into(), 2, items, nulls))
+        }
+        2 => {
+            let children = [("a", values), ("b", VALUES[0])].map(|(name, values)| of_type(noise, name, values, rows));
+            let (fields, columns): (Vec<_>, Vec<_>) = children.into_iter().unzip();
+            Arc::new(StructArray::new(fields.into(), columns, nulls))
+        }
+        _ => {
+            let keys: Vec<_> = (0..children).map(|_| Some(["a", "b"][noise.below(2)])).collect();
+            let (key, keys) = column("key", "VARCHAR", &keys);
+            let (value, items) = of_type(noise, "value", values, children);
+            let entries = StructArray::new(vec![key.with_nullable(false), value].into(), vec![keys, items], None);
+            let field = Field::new("key_value", entries.data_type().clone(), false);
+            Arc::new(MapArray::new(field.into(), lengths, entries, nulls, false))
+        }
+    };
+    (Field::new(name, array.data_type().clone(), true), array)
 }
 
 /// Every row of the one beside every row of the other, and where the condition holds.
@@ -83,13 +106,25 @@ fn pairs_are_those_of_which_the_condition_holds_whatever_the_type() {
         let mut noise = Noise::new(seed as u64);
         let target = batch(vec![of_type(&mut noise, "t", values, 40)]);
         let source = batch(vec![of_type(&mut noise, "s", values, 30)]);
-        for (nulls_equal, condition) in [(false, "t = s"), (true, "t IS NOT DISTINCT FROM s")] {
-            let plan = plan(target.schema_ref(), source.schema_ref(), &[("t", "s", nulls_equal)], &[]);
-            let expected = expected(&target, &source, condition);
-            assert!(!expected.is_empty(), "{values:?}");
-            let source = kept(&[source.slice(0, 11), source.slice(11, 0), source.slice(11, 19)]);
-            assert_eq!(pairs(&plan, &target, &source, PLENTY, 7), expected, "{values:?} {condition}");
+        check_pairs(&target, &source, &format!("{values:?}"));
+    }
+    for (seed, values) in VALUES.into_iter().enumerate() {
+        for kind in 0..4 {
+            let mut noise = Noise::new(seed as u64);
+            let target = batch(vec![nested(&mut noise, "t", (values, kind), 60)]);
+            let source = batch(vec![nested(&mut noise, "s", (values, kind), 60)]);
+            check_pairs(&target, &source, &format!("{kind} of {values:?}"));
         }
+    }
+}
+
+fn check_pairs(target: &RecordBatch, source: &RecordBatch, what: &str) {
+    for (nulls_equal, condition) in [(false, "t = s"), (true, "t IS NOT DISTINCT FROM s")] {
+        let plan = plan(target.schema_ref(), source.schema_ref(), &[("t", "s", nulls_equal)], &[]);
+        let expected = expected(target, source, condition);
+        assert!(!expected.is_empty(), "{what}");
+        let source = kept(&[source.slice(0, 11), source.slice(11, 0), source.slice(11, source.num_rows() - 11)]);
+        assert_eq!(pairs(&plan, target, &source, PLENTY, 7), expected, "{what}: {condition}");
     }
 }
 
@@ -176,15 +211,9 @@ fn a_repeated_key_is_found_within_and_between_indexes() {
         }
         assert_eq!(found, expected, "{ty} {texts:?}");
     };
-    for ty in ["BIGINT", "VARCHAR", "HUGEINT"] {
-        for memory in [PLENTY, 100] {
-            check(
-                ty,
-                &["1", "2", "3", "2", "1"].map(Some),
-                false,
-                memory,
-                if memory == PLENTY { Some((1, 3)) } else { Some((0, 4)) },
-            );
+    for (ty, little) in [("BIGINT", 100), ("HUGEINT", 100), ("VARCHAR", 1500)] {
+        for memory in [PLENTY, little] {
+            check(ty, &["1", "2", "3", "2", "1"].map(Some), false, memory, Some((1, 3)));
             check(ty, &["1", "2", "3"].map(Some), false, memory, None);
             check(ty, &[None, Some("1"), None], false, memory, None);
             check(ty, &[None, Some("1"), None], true, memory, Some((0, 2)));
@@ -213,18 +242,5 @@ fn an_index_stays_within_its_memory_or_says_so() {
         assert!(
             matches!(&error, crate::engine::Error::ResourceExhausted(text) if text.contains("--merge-memory-mib-max"))
         );
-    }
-}
-
-#[test]
-fn random_types_never_panic() {
-    let mut noise = Noise::new(7);
-    for _ in 0..40 {
-        let source = batch(vec![random(&mut noise, "s", 20)]);
-        let (field, values) = (source.schema().field(0).clone().with_name("t"), source.column(0).clone());
-        let target = batch(vec![(field, values)]);
-        let plan = plan(target.schema_ref(), source.schema_ref(), &[("t", "s", true)], &[]);
-        let index = KeyIndex::build(&plan, &kept(&[source]), 0, &MemoryBudget::new(PLENTY)).unwrap();
-        let _ = (index.predicate(), index.repeated());
     }
 }

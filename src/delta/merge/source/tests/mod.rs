@@ -110,3 +110,42 @@ fn pairs(
         }
     }
 }
+
+/// How long it takes to find 6M rows of a target among those of a source.
+#[test]
+#[ignore = "a measurement"]
+fn speed() {
+    use std::time::Instant;
+    use arrow::array::{Int32Array, Int64Array};
+    for rows in [60_000_i64, 300_000] {
+        for kind in 0..3 {
+            let side = |numbers: Vec<i64>, name: &str| {
+                let b: ArrayRef = Arc::new(Int64Array::from(numbers.clone()));
+                let i: ArrayRef = Arc::new(numbers.iter().map(|n| (n % 7) as i32).collect::<Int32Array>());
+                let v: ArrayRef = Arc::new(StringArray::from_iter_values(numbers.iter().map(|n| format!("key-{n:012}"))));
+                batch([b, i, v].into_iter().enumerate().map(|(at, array)| (Field::new(format!("{name}{at}"), array.data_type().clone(), true), array)).collect())
+            };
+            let source = side((0..rows).map(|n| (n * 7919 * 31) % 24_000_000).collect(), "s");
+            let batches: Vec<_> = (0..rows as usize).step_by(65536).map(|at| source.slice(at, 65536.min(rows as usize - at))).collect();
+            let source = kept(&batches);
+            let targets: Vec<RecordBatch> = (0..6_000_000 / 8192).map(|at| side((at * 8192..at * 8192 + 8192).map(|n| n * 4).collect(), "t")).collect();
+            let keys: &[(&str, &str, bool)] = [&[("t0", "s0", false)][..], &[("t0", "s0", false), ("t1", "s1", false)], &[("t2", "s2", false)]][kind];
+            let plan = plan(targets[0].schema_ref(), source.schema(), keys, &[]);
+            let start = Instant::now();
+            let index = KeyIndex::build(&plan, &source, 0, &MemoryBudget::new(PLENTY)).unwrap();
+            let built = start.elapsed();
+            let start = Instant::now();
+            let mut found = 0;
+            for target in &targets {
+                let keys = target_keys(&plan.on, target).unwrap();
+                let mut from = Some(PairsFrom::default());
+                while let Some(at) = from {
+                    let (pairs, next) = index.pairs(&keys, target.num_rows(), at, 16384).unwrap();
+                    found += pairs.target.len();
+                    from = next;
+                }
+            }
+            println!("{rows} rows, {keys:?}: built in {built:?}, found {found} in {:?}", start.elapsed());
+        }
+    }
+}
