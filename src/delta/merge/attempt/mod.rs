@@ -54,6 +54,9 @@ const ATTEMPTS_MAX: u32 = 30;
 /// How many attempts run beside others of the table.
 const FREE_ATTEMPTS: u32 = 1;
 
+/// Rows of RETURNING that are sent together, as scans send them.
+const RETURNED_ROWS_MAX: usize = 8192;
+
 /// The longest pause between attempts.
 const PAUSE_MAX: Duration = Duration::from_millis(500);
 
@@ -201,10 +204,7 @@ async fn commit(
 }
 
 fn merged(snapshot: DeltaSnapshot, counts: MergeCounts, returned: Option<SourceRows>) -> Merged {
-    let returned = returned.map(|rows| {
-        let batches = stream::iter(0..rows.batches().len());
-        batches.map(move |at| Ok(rows.batches()[at].clone())).boxed()
-    });
+    let returned = returned.map(|rows| stream::iter(Arc::new(rows).slices(RETURNED_ROWS_MAX).map(Ok)).boxed());
     Merged { snapshot: Arc::new(snapshot), counts, returned }
 }
 

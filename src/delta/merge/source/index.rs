@@ -23,6 +23,7 @@ use crate::{
 
 /// Rows are added in pieces of at most this many.
 const PIECE_ROWS: usize = 8192;
+const PIECE_ROWS_MIN: usize = 1024;
 
 /// This part of the budget is left to others, such as RETURNING.
 const SHARE_LEFT: usize = 8;
@@ -245,6 +246,8 @@ struct Builder {
     left_to_others: usize,
     /// Entries at most.
     capacity: usize,
+    /// Whether that is fewer than there are rows.
+    limited: bool,
     piece_rows: usize,
 }
 
@@ -274,7 +277,8 @@ impl Builder {
             Some(65..=128) => Table::Wide(Numbers::with_capacity(capacity)),
             _ => Table::Encoded(Box::new(Encoded::new(types).map_err(failure)?)),
         };
-        Ok(Self { table, bounds: KeyBounds::all(plan), reservation, left_to_others, capacity, piece_rows: PIECE_ROWS })
+        let (bounds, limited, piece_rows) = (KeyBounds::all(plan), capacity < rows, PIECE_ROWS);
+        Ok(Self { table, bounds, reservation, left_to_others, capacity, limited, piece_rows })
     }
 
     /// How many rows may be added at once.
@@ -285,7 +289,9 @@ impl Builder {
             Table::Wide(numbers) => numbers.len(),
             Table::Encoded(encoded) => encoded.len(),
         };
-        (self.capacity - entries).min(self.piece_rows)
+        let room = self.capacity - entries;
+        // The last few places are not worth looking at a few rows at a time, of which conditions may leave none.
+        if self.limited && entries > 0 && room < PIECE_ROWS_MIN { 0 } else { room.min(self.piece_rows) }
     }
 
     /// False, and nothing added, if there is no memory for them.
