@@ -88,7 +88,7 @@ async fn small_batches_become_larger_ones_with_buffers_of_their_own() {
 async fn half_of_the_memory_is_left_to_the_index() {
     let directory = tempfile::tempdir().unwrap();
     let memory = MemoryBudget::new(1 << 20);
-    let held = memory.try_reserve(600 << 10).unwrap();
+    let held = memory.reserve_up_to(600 << 10, 0);
     let kept = spooled(&batches(300), &memory, directory.path()).await.unwrap();
     assert_eq!(memory.available(), memory.bytes_max() - held.bytes());
     assert_same(&whole(&kept), &rows(0..300));
