@@ -8,6 +8,7 @@ use arrow::{
 };
 
 use crate::{
+    delta::write::conform,
     engine::{Error, Result},
     expression::Expression,
     merge::{Action, Clause, MergePlan},
@@ -152,7 +153,7 @@ impl ClauseRows {
         let columns = [old, source].into_iter().flatten().flat_map(|batch| batch.columns().iter().cloned());
         let joined = batch(&self.joined, columns.collect(), rows)?;
         let column = |(column, field): (&Column, &Arc<Field>)| match column {
-            Column::Value(value) => value.evaluate(&joined),
+            Column::Value(value) => conform(&value.evaluate(&joined)?, field),
             Column::Old(place) => Ok(Arc::clone(joined.column(*place))),
             Column::Null => Ok(new_null_array(field.data_type(), rows)),
         };
