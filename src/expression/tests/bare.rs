@@ -91,3 +91,21 @@ fn an_expression_goes_over_fewer_columns_in_another_order() {
     let column = Expression::new("t::BIGINT", Dialect::DuckDb, batch.schema_ref()).expect("a column");
     assert_eq!(column.over(&[2, 7, 1]).expect("its column").as_column(), Some(2));
 }
+
+#[test]
+fn a_constant_is_the_same_in_each_row() {
+    let batch = batch();
+    let one = Expression::constant(batch.column(0), batch.schema_ref().field(0)).expect("a constant");
+    assert_eq!(
+        values(&one, &batch).expect("values"),
+        [Some("1".to_owned()), Some("1".to_owned()), Some("1".to_owned())]
+    );
+    let field = arrow::datatypes::Field::new_dictionary(
+        "x",
+        arrow::datatypes::DataType::Int8,
+        arrow::datatypes::DataType::Utf8,
+        true,
+    );
+    let refused = Expression::constant(batch.column(0), &field).expect_err("of no known type").to_string();
+    assert!(refused.starts_with("expressions do not know the type "), "{refused}");
+}
