@@ -81,9 +81,7 @@ async fn main() -> Result<()> {
     let batches = Shape::Lineitem.batches(rows).expect("there is always one");
     let source = sources::source(Shape::Lineitem, Statement::Upsert, &batches);
     for times in [1, 2, 4] {
-        if times > 1 {
-            bench.create(Shape::Lineitem, &batches, times).await?;
-        }
+        bench.create(Shape::Lineitem, &batches, times).await?;
         for _ in 0..rounds {
             let id = format!("growth/{times}x/unix");
             bench.deltaport(&id, Shape::Lineitem, Statement::Upsert, &source).await?;

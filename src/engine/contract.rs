@@ -12,8 +12,9 @@ use futures::TryStreamExt;
 use url::Url;
 
 use super::{
-    Change, ChangeKind, ChangeRequest, CommitOutcome, CompareOp, Error, Predicate, ReadPart, ReadUnit, Result, Scalar,
-    ScanRequest, Snapshot, TableFormat, TableSpec,
+    Alteration, Change, ChangeKind, ChangeRequest, CommitOutcome, CompareOp, Error, Merge, MergeClauses, MergeCounts,
+    MergeOutcome, MergeRequest, Merged, Predicate, ReadPart, ReadUnit, Result, Scalar, ScanRequest, Snapshot,
+    TableFormat, TableSpec,
 };
 
 /// Runs the suite. `location` is a place where no table is, below a directory that exists.
@@ -29,6 +30,10 @@ pub(crate) async fn check(format: &dyn TableFormat, location: &Url) {
     deletes_take_exactly_their_rows(format, location).await;
     deletes_conflict_by_row(format, location).await;
     row_ids_are_of_one_version(format, location).await;
+    merges_do_what_their_clauses_say(format, location).await;
+    merges_leave_nothing_of_themselves(format, location).await;
+    merges_are_as_if_alone(format, location).await;
+    merges_end_where_the_table_is_another(format, location).await;
 }
 
 async fn nothing_is_there(format: &dyn TableFormat, location: &Url) {
@@ -203,6 +208,109 @@ async fn row_ids_are_of_one_version(format: &dyn TableFormat, location: &Url) {
     assert!(matches!(error, Error::InvalidArgument(_)), "{error}");
     delete.abort().await;
     assert_eq!(newest(format, location).await.version(), after.version());
+}
+
+async fn merges_do_what_their_clauses_say(format: &dyn TableFormat, location: &Url) {
+    let before = append(&newest(format, location).await, &[300, 301, 302]).await;
+    let all = rows_of(&before).await;
+    let clauses = "ON target.id = source.id WHEN MATCHED AND source.name = 'n301' THEN DELETE
+         WHEN MATCHED THEN UPDATE SET name = 'merged' WHEN NOT MATCHED THEN INSERT RETURNING merge_action, id";
+    let returned = before.merge_returns(&merge_of(clauses)).expect("understood").expect("RETURNING");
+    assert_eq!(returned.fields().iter().map(|f| f.name().as_str()).collect::<Vec<_>>(), ["merge_action", "id"]);
+    let mut merge = before.merge(&merge_of(clauses)).await.expect("begun");
+    merge.write(batch(&[301, 900])).await.expect("taken");
+    merge.write(batch(&[300])).await.expect("taken");
+    assert_eq!(rows_of(&newest(format, location).await).await, all, "uncommitted rows are not seen");
+    let Merged { snapshot: after, counts, returned: rows } = merged(merge.commit().await);
+    assert_eq!((after.version(), counts), (before.version() + 1, MergeCounts { inserted: 1, updated: 1, deleted: 1 }));
+    let expected: Vec<_> = all.iter().copied().filter(|id| *id != 301).chain([900]).collect();
+    assert_eq!(rows_of(&after).await, expected);
+    assert_eq!(rows_of(&before).await, all);
+    let rows: Vec<RecordBatch> = rows.expect("RETURNING").try_collect().await.expect("rows");
+    let rows = concat_batches(&returned, &rows).expect("of the columns that were told");
+    let actions = rows.column(0).as_string::<i32>().iter().map(Option::unwrap);
+    let mut rows: Vec<_> = actions.zip(rows.column(1).as_primitive::<Int64Type>().values().iter().copied()).collect();
+    rows.sort_unstable();
+    assert_eq!(rows, [("DELETE", 301), ("INSERT", 900), ("UPDATE", 300)]);
+
+    let twice = after.merge(&upsert()).await.expect("begun");
+    let error = written(twice, &[302, 302]).await.commit().await.expect_err("two rows for one");
+    assert!(matches!(error, Error::InvalidArgument(_)), "{error}");
+    for clauses in ["", "ON target.id = source.nothing WHEN MATCHED THEN DELETE"] {
+        let refused = (after.merge_returns(&merge_of(clauses)).err(), after.merge(&merge_of(clauses)).await.err());
+        assert!(matches!(refused, (Some(Error::InvalidArgument(_)), Some(Error::InvalidArgument(_)))), "{refused:?}");
+    }
+    assert_eq!(newest(format, location).await.version(), after.version());
+}
+
+async fn merges_leave_nothing_of_themselves(format: &dyn TableFormat, location: &Url) {
+    let before = newest(format, location).await;
+    written(before.merge(&upsert()).await.expect("begun"), &[302, 901]).await.abort().await;
+    drop(written(before.merge(&upsert()).await.expect("begun"), &[302, 901]).await);
+    let given_up = written(before.merge(&upsert()).await.expect("begun"), &[302, 901]).await.commit();
+    drop(given_up);
+    let nothing =
+        "ON target.id = source.id WHEN MATCHED AND target.id > 1000 THEN DELETE WHEN NOT MATCHED THEN DO NOTHING";
+    for merge in [before.merge(&merge_of(nothing)).await, before.merge(&upsert()).await] {
+        let merge = merge.expect("begun");
+        let Merged { snapshot, counts, returned } = merged(merge.commit().await);
+        assert_eq!((snapshot.version(), counts), (before.version(), MergeCounts::default()));
+        assert!(returned.is_none());
+    }
+    assert_eq!(newest(format, location).await.version(), before.version());
+}
+
+async fn merges_are_as_if_alone(format: &dyn TableFormat, location: &Url) {
+    let base = newest(format, location).await;
+    let all = rows_of(&base).await;
+    let begin = async |ids| written(base.merge(&upsert()).await.expect("begun"), ids).await;
+    let (first, second, other) = (begin(&[300, 910]).await, begin(&[910, 300, 911]).await, begin(&[912]).await);
+    assert_eq!(merged(first.commit().await).counts, MergeCounts { inserted: 1, updated: 1, deleted: 0 });
+    let gone = delete_of(&newest(format, location).await, &[302]).await;
+    committed(gone.commit().await);
+    let last = merged(second.commit().await);
+    assert_eq!(last.counts, MergeCounts { inserted: 1, updated: 2, deleted: 0 });
+    assert_eq!(merged(other.commit().await).snapshot.version(), base.version() + 4);
+    let expected: Vec<_> = all.into_iter().filter(|id| *id != 302).chain([910, 911, 912]).collect();
+    let mut rows = rows_of(&newest(format, location).await).await;
+    rows.sort_unstable();
+    let mut sorted = expected;
+    sorted.sort_unstable();
+    assert_eq!(rows, sorted);
+}
+
+async fn merges_end_where_the_table_is_another(format: &dyn TableFormat, location: &Url) {
+    let base = newest(format, location).await;
+    let merge = written(base.merge(&upsert()).await.expect("begun"), &[920]).await;
+    let field = Field::new("more", DataType::Int64, true);
+    let more = Alteration::AddColumn { field, if_not_exists: false };
+    let after = format.table(location).expect("a handle").alter(&more).await.expect("altered");
+    let MergeOutcome::Conflict { reason } = merge.commit().await.expect("an outcome") else {
+        panic!("of other columns")
+    };
+    assert!(!reason.is_empty());
+    assert_eq!(newest(format, location).await.version(), after.version());
+}
+
+fn merge_of(clauses: &str) -> MergeRequest {
+    let clauses = MergeClauses::Text(clauses.to_owned());
+    MergeRequest { table: "t".to_owned(), clauses, source: schema() }
+}
+
+fn upsert() -> MergeRequest {
+    MergeRequest { clauses: MergeClauses::Upsert(vec!["id".to_owned()]), ..merge_of("") }
+}
+
+async fn written(mut merge: Box<dyn Merge>, ids: &[i64]) -> Box<dyn Merge> {
+    merge.write(batch(ids)).await.expect("taken");
+    merge
+}
+
+fn merged(outcome: Result<MergeOutcome>) -> Merged {
+    match outcome.expect("an outcome") {
+        MergeOutcome::Committed(merged) => merged,
+        MergeOutcome::Conflict { reason } => panic!("a conflict: {reason}"),
+    }
 }
 
 const DELETE: ChangeRequest = ChangeRequest { kind: ChangeKind::Delete, returning: false };

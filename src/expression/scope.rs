@@ -6,7 +6,7 @@ use arrow::datatypes::{FieldRef, Schema};
 
 /// What the names in an expression mean.
 #[derive(Debug, Clone)]
-pub struct Scope<'a> {
+pub(crate) struct Scope<'a> {
     /// What indexes of columns refer to.
     pub(super) columns: &'a Schema,
     /// Whose columns they are. If nobody's, any name may stand before a column's.
@@ -17,7 +17,7 @@ pub struct Scope<'a> {
 
 /// A table whose columns are in scope.
 #[derive(Debug, Clone)]
-pub struct Table {
+pub(crate) struct Table {
     /// Its names, longer ones first, each with what it is qualified with.
     pub(super) paths: Vec<Vec<String>>,
     /// Which columns are its own.

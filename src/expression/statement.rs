@@ -39,7 +39,7 @@ struct PartText<'a> {
 /// An expression that has been parsed.
 #[derive(Debug, Clone)]
 pub(crate) struct Parsed {
-    syntax: Expr,
+    syntax: Box<Expr>,
     text: String,
 }
 
@@ -145,12 +145,6 @@ fn offsets(sql: &str, tokens: &[TokenWithSpan]) -> Vec<usize> {
 }
 
 impl Part<'_> {
-    /// What was written.
-    pub(crate) fn text(&self) -> &str {
-        let start = self.places.first().map_or(self.end, |(_, start)| *start);
-        self.sql[start..self.end].trim()
-    }
-
     /// Reads it word by word.
     pub(crate) fn read<T>(self, read: impl FnOnce(&mut Words<'_>) -> Result<T>) -> Result<T> {
         let Self { sql, tokens, places, end } = self;
@@ -245,7 +239,7 @@ impl Words<'_> {
         let syntax = parse::expression(&mut self.parser, part.sql[from..part.end].trim())?;
         let text = self.text(from, self.place()).to_owned();
         check_text(&text)?;
-        Ok(Parsed { syntax, text })
+        Ok(Parsed { syntax: Box::new(syntax), text })
     }
 }
 
@@ -257,7 +251,7 @@ impl Parsed {
 
     /// Whether it is the word DEFAULT, in parentheses or not.
     pub(crate) fn is_default(&self) -> bool {
-        let mut syntax = &self.syntax;
+        let mut syntax = &*self.syntax;
         while let Expr::Nested(inner) = syntax {
             syntax = inner;
         }
@@ -267,7 +261,7 @@ impl Parsed {
 
     /// The last of its names, if it is nothing but a column's.
     pub(crate) fn column_name(&self) -> Option<&str> {
-        match &self.syntax {
+        match &*self.syntax {
             Expr::Identifier(name) => Some(&name.value),
             Expr::CompoundIdentifier(names) => names.last().map(|name| name.value.as_str()),
             _ => None,
@@ -275,13 +269,13 @@ impl Parsed {
     }
 
     /// The values of `(a, b)` or `ROW(a, b)`; itself if it is no row of values.
-    pub(crate) fn into_row(self) -> Result<Vec<Self>, Box<Self>> {
-        let of = |syntax: Expr| Self { text: syntax.to_string(), syntax };
-        match self.syntax {
+    pub(crate) fn into_row(self) -> Result<Vec<Self>, Self> {
+        let of = |syntax: Expr| Self { text: syntax.to_string(), syntax: Box::new(syntax) };
+        match *self.syntax {
             Expr::Tuple(values) => Ok(values.into_iter().map(of).collect()),
             syntax => match parse::row_call(&syntax) {
                 Some(values) => Ok(values.into_iter().map(of).collect()),
-                None => Err(Box::new(Self { syntax, text: self.text })),
+                None => Err(Self { syntax: Box::new(syntax), text: self.text }),
             },
         }
     }

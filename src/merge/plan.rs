@@ -37,7 +37,9 @@ pub struct On {
     pub rest: Vec<Expression>,
 }
 
-/// An equality. Both sides are of one type.
+/// An equality. Both sides are of one type, whose values are equal as DuckDB has it: not bytes but values. `-0.0` is `0.0`
+/// and NaN is NaN, an interval of 30 days is one of a month; a NULL within a list, struct or map equals another one. Types
+/// whose equality is not known here (BIT, BIGNUM, TIMETZ) have been refused; text is compared byte by byte.
 #[derive(Debug, Clone)]
 pub struct Key {
     /// Reads columns of the target only.

@@ -233,7 +233,7 @@ fn assignments(words: &mut Words<'_>, set: &mut Vec<(Vec<String>, Parsed)>) -> R
             )));
         }
         // One value is for all of them.
-        Err(value) => set.extend(columns.into_iter().map(|column| (column, (*value).clone()))),
+        Err(value) => set.extend(columns.into_iter().map(|column| (column, value.clone()))),
     }
     Ok(())
 }

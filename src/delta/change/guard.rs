@@ -73,8 +73,8 @@ impl Guarded<'_> {
         self.of_added(changes.added.iter()).await
     }
 
-    async fn of_added(&self, mut added: impl Iterator<Item = &Arc<DataFile>>) -> Result<Option<Obstacle>> {
-        while let Some(file) = added.next() {
+    async fn of_added(&self, added: impl Iterator<Item = &Arc<DataFile>>) -> Result<Option<Obstacle>> {
+        for file in added {
             if let Some(obstacle) = self.of_new(file).await? {
                 return Ok(Some(obstacle));
             }

@@ -118,7 +118,8 @@ fn same_type(have: &Field, want: &Field) -> bool {
     }
 }
 
-fn conform(column: &ArrayRef, physical: &Field) -> Result<ArrayRef> {
+/// The same values in the spelling of the type that a field has: a list's elements may go by another name.
+pub(crate) fn conform(column: &ArrayRef, physical: &Field) -> Result<ArrayRef> {
     let retyped = retype(column, physical.data_type()).or_else(|_| {
         // Nulls that no row reaches (outside a list's range, below a null) are refused by Arrow's constructors;
         // a copy leaves them out.

@@ -46,6 +46,7 @@ use limits::Limits;
 
 use crate::engine::{Append, Result};
 
+pub(crate) use batch::conform;
 pub(crate) use few::{FewRows, Written, write_together};
 pub(crate) use single::stage_file;
 pub(crate) use stage::{Stage, Staged, already_failed, is_outcome_unknown, settle, settle_by};

@@ -131,10 +131,10 @@ impl InOut {
         }
     }
 
-    /// Detached: half a commit cannot be taken back.
+    /// Ends when the client goes away, but for the commit itself, which the merge makes on its own.
     async fn commit(&mut self) -> Answer<Merged> {
         let merge = self.merge.take().ok_or_else(is_over)?;
-        match tokio::spawn(merge.commit()).await.map_err(|e| Error::internal("committing", e))?? {
+        match merge.commit().await? {
             MergeOutcome::Committed(merged) => Ok(merged),
             MergeOutcome::Conflict { reason } => Err(conflict(&self.table, &reason).into()),
         }

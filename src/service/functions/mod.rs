@@ -33,6 +33,7 @@ use crate::{
         function::FunctionReference,
         headers::CallContext,
         source::SourceShape,
+        types::travelling_field,
     },
 };
 
@@ -130,6 +131,8 @@ fn find(reference: &FunctionReference) -> Answer<&'static Function> {
 
 fn info(function: &Function, reference: &FunctionReference, returns: &Schema) -> Vec<u8> {
     let arguments = Schema::new((function.arguments)());
+    // The client reads the reply by the types it was told here.
+    let returns = &Schema::new(returns.fields().iter().map(travelling_field).collect::<Vec<_>>());
     let info = FunctionInfo { function: reference, description: function.description, arguments: &arguments, returns };
     info.to_flight_info().encode_to_vec()
 }

@@ -19,7 +19,7 @@ use super::{
     Load, TABLES, WRITERS,
     contents::{Contents, Group, text},
 };
-use crate::read::comparison;
+use crate::{read::comparison, support::SALES};
 
 /// Rows of a large INSERT: several messages, and files that are begun before the last one has come.
 const LARGE_ROWS: u64 = 100_000;
@@ -60,7 +60,7 @@ pub(super) struct Writer {
 #[derive(Debug)]
 enum Statement {
     Insert { number: i64, rows: i64 },
-    Change { group: Group, numbers: Range<i64>, mark: Option<i64> },
+    Change { group: Group, numbers: Range<i64>, mark: Option<i64>, merged: bool },
 }
 
 impl Writer {
@@ -78,7 +78,7 @@ impl Writer {
         loop {
             let (table, statement, after) = self.choose();
             self.under_way = Some((table, after));
-            match execute(&mut client, &tables[table], &statement).await {
+            match execute(&mut client, TABLES[table], &tables[table], &statement).await {
                 Ok(()) => {
                     let (table, after) = self.under_way.take().expect("it was noted above");
                     self.held[table] = after;
@@ -125,7 +125,8 @@ impl Writer {
         let end = if self.dice.below(2) == 0 { numbers.end } else { numbers.start + 1 + self.dice.below(count) as i64 };
         let mark = (kind < 8 && after.len() < GROUPS_MAX).then_some(number);
         after.change(group, end, mark);
-        (table, Statement::Change { group, numbers: numbers.start..end, mark }, after)
+        let merged = self.dice.below(3) == 0;
+        (table, Statement::Change { group, numbers: numbers.start..end, mark, merged }, after)
     }
 }
 
@@ -139,11 +140,20 @@ impl Statement {
     }
 }
 
-async fn execute(client: &mut Client, table: &Table, statement: &Statement) -> Result<()> {
+async fn execute(client: &mut Client, name: &str, table: &Table, statement: &Statement) -> Result<()> {
     client.begin().await?;
     let (changed, rows) = match statement {
+        Statement::Change { group, numbers, mark, merged: true } => {
+            let clauses = match mark {
+                Some(mark) => format!("UPDATE SET mark = {mark}, part = {}", mark % 3),
+                None => "DELETE".to_owned(),
+            };
+            let clauses = format!("USING (statement, mark, number) WHEN MATCHED THEN {clauses}");
+            let merged = client.merge(&format!("{SALES}.{name}"), &clauses, &[keys(*group, numbers)]).await?;
+            ((merged.updated + merged.deleted) as u64, numbers.end - numbers.start)
+        }
         Statement::Insert { number, rows } => (client.insert(table, &[inserted(*number, *rows)]).await?, *rows),
-        Statement::Change { group, numbers, mark } => {
+        Statement::Change { group, numbers, mark, merged: false } => {
             let row_ids = row_ids(client, table, *group, numbers).await?;
             let rows = numbers.end - numbers.start;
             let found: usize = row_ids.iter().map(RecordBatch::num_rows).sum();
@@ -171,6 +181,14 @@ fn inserted(statement: i64, rows: i64) -> RecordBatch {
         Arc::new(StringArray::from_iter_values((0..rows).map(|_| text(statement)))),
     ];
     RecordBatch::try_new(super::columns().into(), columns).unwrap()
+}
+
+/// What a MERGE finds a group's rows by.
+fn keys((statement, mark): Group, numbers: &Range<i64>) -> RecordBatch {
+    let rows = (numbers.end - numbers.start) as usize;
+    let all = |value: i64| Arc::new(Int64Array::from_value(value, rows)) as ArrayRef;
+    let numbers = Arc::new(Int64Array::from_iter_values(numbers.clone())) as ArrayRef;
+    RecordBatch::try_from_iter([("statement", all(statement)), ("mark", all(mark)), ("number", numbers)]).unwrap()
 }
 
 /// Batches of the row ids of a group's rows, by their numbers.

@@ -1,6 +1,5 @@
-//! Rows gathered by clause; on a task of its own the rest of them is fetched, and new rows are made.
-//!
-//! Meanwhile the next rows are matched, and the rows made before are encoded.
+//! Rows gathered by clause, for a task of its own that makes new rows of them. Meanwhile the next rows are matched, and
+//! the rows made before are encoded.
 
 use std::mem;
 

@@ -8,6 +8,7 @@ use arrow::{
 };
 
 use crate::{
+    delta::write::conform,
     engine::{Error, Result},
     expression::Expression,
     merge::{Action, Clause, MergePlan},
@@ -46,8 +47,20 @@ impl MergeAction {
 pub(super) struct OldRows {
     /// The feed: of changed rows everything.
     pub(super) whole: bool,
-    /// RETURNING: these columns of deleted rows.
-    pub(super) of_deleted: BTreeSet<usize>,
+    /// RETURNING, if it is there: these columns of deleted rows.
+    pub(super) of_deleted: Option<BTreeSet<usize>>,
+}
+
+impl OldRows {
+    /// The columns that somebody wants to know of old rows; `None` if nobody wants to know of them.
+    fn wanted(&self, action: MergeAction, columns: usize) -> Option<BTreeSet<usize>> {
+        match action {
+            MergeAction::Insert => None,
+            _ if self.whole => Some((0..columns).collect()),
+            MergeAction::Update => None,
+            MergeAction::Delete => self.of_deleted.clone(),
+        }
+    }
 }
 
 /// How a clause's rows are made of old rows and rows of the source.
@@ -88,40 +101,38 @@ impl ClauseRows {
         old_rows: &OldRows,
     ) -> Result<Option<Self>> {
         let Some(action) = MergeAction::of(&clause.action) else { return Ok(None) };
-        let values = values(plan, &clause.action);
-        let kept =
-            |column: &usize| action == MergeAction::Update && values[*column].is_none() && !generated.contains(column);
-        let whole = old_rows.whole && action != MergeAction::Insert;
-        let mut fetched: BTreeSet<usize> = (0..plan.target_columns).filter(|column| whole || kept(column)).collect();
-        let (of_target, of_source): (BTreeSet<usize>, BTreeSet<usize>) = values
-            .iter()
-            .flatten()
-            .flat_map(|value| value.columns().iter().copied())
-            .partition(|column| *column < plan.target_columns);
-        fetched.extend(of_target);
-        if action == MergeAction::Delete {
-            fetched.extend(&old_rows.of_deleted);
-        }
+        let (values, count) = (values(plan, &clause.action), plan.target_columns);
+        let is_kept = |column: &usize| values[*column].is_none() && !generated.contains(column);
+        let kept = (0..count).filter(|column| action == MergeAction::Update && is_kept(column));
+        let kept: BTreeSet<usize> = kept.collect();
+        let wanted = old_rows.wanted(action, count);
+        let columns = values.iter().flatten().flat_map(|value| value.columns().iter().copied());
+        let (of_target, of_source): (BTreeSet<usize>, BTreeSet<usize>) = columns.partition(|column| *column < count);
+        let fetched: BTreeSet<usize> = kept.iter().chain(wanted.iter().flatten()).chain(&of_target).copied().collect();
         let fetched: Vec<usize> = fetched.into_iter().collect();
         let joined: Vec<usize> = fetched.iter().copied().chain(of_source.iter().copied()).collect();
         let column = |(index, value): (usize, &Option<&Expression>)| match (value, fetched.binary_search(&index)) {
             (Some(value), _) => value.over(&joined).map(Column::Value),
-            (None, Ok(place)) if kept(&index) => Ok(Column::Old(place)),
+            (None, Ok(place)) if kept.contains(&index) => Ok(Column::Old(place)),
             (None, _) => Ok(Column::Null),
         };
-        let columns = match action {
-            MergeAction::Delete => Vec::new(),
-            _ => values.iter().enumerate().map(column).collect::<Result<_>>()?,
-        };
-        let read = of_source.into_iter().map(|column| column - plan.target_columns).collect();
-        let tells_old = whole || action == MergeAction::Delete;
-        let (joined, rows) = (fields_of(plan, &joined), target_rows(plan));
-        Ok(Some(Self { action, fetched, read, tells_old, joined, columns, rows }))
+        Ok(Some(Self {
+            action,
+            read: of_source.iter().map(|column| column - count).collect(),
+            tells_old: wanted.is_some(),
+            columns: match action {
+                MergeAction::Delete => Vec::new(),
+                _ => values.iter().enumerate().map(column).collect::<Result<_>>()?,
+            },
+            joined: fields_of(plan, &joined),
+            rows: target_rows(plan),
+            fetched,
+        }))
     }
 
-    /// Whether anything but places must be known of its rows.
+    /// Whether nothing is to be made of its rows, nor told.
     pub(super) fn is_idle(&self) -> bool {
-        self.action == MergeAction::Delete && self.fetched.is_empty()
+        !self.makes_rows() && !self.tells_old
     }
 
     pub(super) fn makes_rows(&self) -> bool {
@@ -142,7 +153,7 @@ impl ClauseRows {
         let columns = [old, source].into_iter().flatten().flat_map(|batch| batch.columns().iter().cloned());
         let joined = batch(&self.joined, columns.collect(), rows)?;
         let column = |(column, field): (&Column, &Arc<Field>)| match column {
-            Column::Value(value) => value.evaluate(&joined),
+            Column::Value(value) => conform(&value.evaluate(&joined)?, field),
             Column::Old(place) => Ok(Arc::clone(joined.column(*place))),
             Column::Null => Ok(new_null_array(field.data_type(), rows)),
         };
@@ -150,14 +161,13 @@ impl ClauseRows {
         batch(&self.rows, columns, rows)
     }
 
-    /// Old rows of all columns of the target; those that are not fetched are NULL.
-    pub(super) fn old_rows(&self, old: &RecordBatch) -> Result<RecordBatch> {
-        let column = |(index, field): (usize, &Arc<Field>)| match self.fetched.binary_search(&index) {
-            Ok(place) => Arc::clone(old.column(place)),
-            Err(_) => new_null_array(field.data_type(), old.num_rows()),
+    /// `rows` old rows, of all columns of the target; those that are not fetched are NULL.
+    pub(super) fn old_rows(&self, old: Option<&RecordBatch>, rows: usize) -> Result<RecordBatch> {
+        let column = |(index, field): (usize, &Arc<Field>)| match (old, self.fetched.binary_search(&index)) {
+            (Some(old), Ok(place)) => Arc::clone(old.column(place)),
+            _ => new_null_array(field.data_type(), rows),
         };
-        let columns = self.rows.fields().iter().enumerate().map(column).collect();
-        batch(&self.rows, columns, old.num_rows())
+        batch(&self.rows, self.rows.fields().iter().enumerate().map(column).collect(), rows)
     }
 }
 
@@ -167,7 +177,9 @@ fn values<'a>(plan: &MergePlan, action: &'a Action) -> Vec<Option<&'a Expression
     match action {
         Action::Update(assignments) => {
             for assignment in assignments {
-                values[assignment.column] = Some(&assignment.value);
+                if let Some(value) = values.get_mut(assignment.column) {
+                    *value = Some(&assignment.value);
+                }
             }
         }
         Action::Insert(columns) => {

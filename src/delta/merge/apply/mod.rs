@@ -11,10 +11,11 @@
 //!
 //! # Memory
 //!
-//! Of the rows decided on, places and numbers: for every clause a chunk ([`Limits::chunk_rows`] and what came with the last of them),
-//! and two more on their way. Of their values, one piece: what is fetched, at most [`Limits::piece_bytes`] or one row; as much of
-//! the source; and the rows made of them. Beside that what [`RowFetcher`](crate::delta::scan::RowFetcher),
-//! [`Stage`](crate::delta::write::Stage) and, on the statement's budget, the rows of RETURNING take. Of changed rows bitmaps.
+//! Of rows decided on, places and numbers: for every clause a chunk ([`Limits::chunk_rows`] and what came with the last
+//! of them), and two more on their way. Of their values, a piece: what is fetched, at most [`Limits::piece_bytes`] or one
+//! row; as much of the source; and the rows made of them. Beside that what the fetcher and the stages hold, where files
+//! are written again what [`stage_survivors`](crate::delta::change::stage_survivors) holds, and the rows of RETURNING, on
+//! the statement's budget. Of changed rows bitmaps.
 
 mod check;
 mod chunks;
@@ -87,10 +88,11 @@ impl Decisions for Matching {
 /// The bounds of one statement.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
-    /// Rows for which new ones are made at once. The more, the fewer pages are decoded for two chunks; the fewer, the sooner
-    /// encoding begins. As many as the encoder takes at once.
+    /// Rows for which new ones are made at once. The more, the fewer pages are decoded for two chunks; the fewer, the
+    /// sooner encoding begins. As many as the encoder takes at once.
     chunk_rows: usize,
-    /// Bytes of the rows fetched for a chunk, and of the source's rows taken for it; of wider ones it is made in pieces.
+    /// Bytes of the rows fetched for a chunk, and of the source's rows taken for it; where they are wider it is made in
+    /// pieces.
     piece_bytes: usize,
 }
 

@@ -7,7 +7,12 @@ use arrow::{
     compute::take_record_batch,
 };
 
-use super::{clause::ClauseRows, fitting::fitting, maker::Chunk, writer::Writer};
+use super::{
+    clause::{ClauseRows, MergeAction},
+    fitting::fitting,
+    maker::Chunk,
+    writer::Writer,
+};
 use crate::{
     delta::merge::source::SourceRows,
     engine::{Error, Result},
@@ -93,7 +98,7 @@ struct Piece {
 }
 
 struct Made {
-    action: super::clause::MergeAction,
+    action: MergeAction,
     /// Of how many rows of the chunk.
     count: usize,
     new: Option<RecordBatch>,
@@ -122,7 +127,10 @@ impl Piece {
             true => Some(clause.make(old.as_ref(), source.as_ref(), count)?),
             false => None,
         };
-        let old = old.filter(|_| clause.tells_old).map(|old| clause.old_rows(&old)).transpose()?;
+        let old = match clause.tells_old {
+            true => Some(clause.old_rows(old.as_ref(), count)?),
+            false => None,
+        };
         Ok(Made { action: clause.action, count, new, old })
     }
 }

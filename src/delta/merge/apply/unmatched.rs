@@ -16,8 +16,8 @@ use crate::{
     merge::{Action, Clause, MergePlan, When},
 };
 
-/// Tries the clauses on the rows `rows` of the source, `rows_max` at a time and in their order, and hands on those that are
-/// to be added; how many they are.
+/// Tries the clauses on the rows `rows` of the source, `rows_max` at a time and in their order, and hands on those that
+/// are to be added; how many they are.
 ///
 /// # Errors
 /// `InvalidArgument` where an expression fails on a row, or a clause raises an error.

@@ -53,7 +53,7 @@ impl Writer {
             false => Rules::not_null(table, &base.schema()),
         };
         let feed = if changes_rows(plan) { Feed::begin(base)? } else { None };
-        let returned = Returned::begin(base, plan, memory);
+        let returned = Returned::begin(base, plan, memory)?;
         Ok(Self { base: base.clone(), rules, stage: None, feed, returned })
     }
 
@@ -64,7 +64,7 @@ impl Writer {
 
     /// What it wants to know of old rows.
     pub(super) fn old_rows(&self) -> OldRows {
-        let of_deleted = self.returned.iter().flat_map(Returned::columns_of_target).collect();
+        let of_deleted = self.returned.as_ref().map(|returned| returned.columns_of_target().collect());
         OldRows { whole: self.feed.is_some(), of_deleted }
     }
 
@@ -154,12 +154,15 @@ struct Returned {
 }
 
 impl Returned {
-    fn begin(base: &DeltaSnapshot, plan: &MergePlan, memory: &MemoryBudget) -> Option<Self> {
-        let returning = plan.returning.as_ref()?;
+    fn begin(base: &DeltaSnapshot, plan: &MergePlan, memory: &MemoryBudget) -> Result<Option<Self>> {
+        let Some(returning) = &plan.returning else { return Ok(None) };
         let directory = base.table().merge_options().spill_directory.clone();
-        let spool = Spool::new(Arc::clone(&returning.columns), memory.clone(), directory);
-        let (values, columns) = (returning.values.clone(), Arc::clone(&returning.columns));
-        Some(Self { values, columns, target_columns: plan.target_columns, spool })
+        let columns = Arc::clone(&returning.columns);
+        let spool = Spool::new(Arc::clone(&columns), memory.clone(), directory);
+        // A type may be spelt in several ways: the names of lists' elements differ.
+        let values = returning.values.iter().zip(columns.fields()).map(|(value, field)| value.clone().cast_to(field));
+        let values = values.collect::<Result<_>>()?;
+        Ok(Some(Self { values, columns, target_columns: plan.target_columns, spool }))
     }
 
     fn columns_of_target(&self) -> impl Iterator<Item = usize> {

@@ -54,8 +54,14 @@ const ATTEMPTS_MAX: u32 = 30;
 /// How many attempts run beside others of the table.
 const FREE_ATTEMPTS: u32 = 1;
 
+/// Rows of RETURNING that are sent together, as scans send them.
+const RETURNED_ROWS_MAX: usize = 8192;
+
 /// The longest pause between attempts.
 const PAUSE_MAX: Duration = Duration::from_millis(500);
+
+/// Rows of RETURNING that are given back at once: as many as a scan's batch mostly has.
+const RETURNED_ROWS_MAX: usize = 8192;
 
 /// Merges into `base`, or into what came after it. May be dropped at any time.
 pub(crate) async fn run(
@@ -201,10 +207,7 @@ async fn commit(
 }
 
 fn merged(snapshot: DeltaSnapshot, counts: MergeCounts, returned: Option<SourceRows>) -> Merged {
-    let returned = returned.map(|rows| {
-        let batches = stream::iter(0..rows.batches().len());
-        batches.map(move |at| Ok(rows.batches()[at].clone())).boxed()
-    });
+    let returned = returned.map(|rows| stream::iter(Arc::new(rows).slices(RETURNED_ROWS_MAX).map(Ok)).boxed());
     Merged { snapshot: Arc::new(snapshot), counts, returned }
 }
 

@@ -44,12 +44,6 @@ impl MemoryBudget {
         Reservation { budget: self.clone(), bytes: 0 }
     }
 
-    /// These bytes, if they are there.
-    pub(crate) fn try_reserve(&self, bytes: usize) -> Option<Reservation> {
-        let mut reservation = self.reservation();
-        reservation.try_grow(bytes, 0).then_some(reservation)
-    }
-
     /// As many of these bytes as can be had with `left` bytes still left to others.
     pub(crate) fn reserve_up_to(&self, bytes: usize, left: usize) -> Reservation {
         let mut reservation = self.reservation();
@@ -100,8 +94,8 @@ mod tests {
     #[test]
     fn clones_share_and_drops_give_back() {
         let budget = MemoryBudget::new(100);
-        let mut first = budget.clone().try_reserve(60).unwrap();
-        assert!(budget.try_reserve(41).is_none());
+        let mut first = budget.clone().reserve_up_to(60, 0);
+        assert!(!budget.reservation().try_grow(41, 0));
         assert_eq!(budget.available(), 40, "what was refused takes nothing");
         assert!(!first.try_grow(30, 20) && first.try_grow(20, 20));
         assert!(!first.try_grow(usize::MAX, 0) && !first.try_grow(1, usize::MAX));
@@ -123,7 +117,10 @@ mod tests {
                 scope.spawn(|| {
                     let mut held = Vec::new();
                     for _ in 0..1000 {
-                        held.extend(budget.try_reserve(7));
+                        let mut next = budget.reservation();
+                        if next.try_grow(7, 0) {
+                            held.push(next);
+                        }
                         let total: usize = held.iter().map(Reservation::bytes).sum();
                         assert!(total + budget.available() <= 1000);
                         if held.len() > 30 {

@@ -3,13 +3,14 @@
 //! - `budget`: how much memory is left to the statement.
 //! - `spool`, `spill`: rows are taken in the order they come, and written to a file where they are too many.
 //! - `rows`: and read again, in any order.
-//! - `index`: rows of the source, found by their keys.
+//! - `index`, `fill`: rows of the source, found by their keys.
 //! - `sides`: the values of the keys on both sides.
 //! - `packed`, `table`: keys as numbers or bytes, and the hash tables over them.
 //! - `bounds`, `ranges`: what the keys' values say about the target, as a predicate.
 
 mod bounds;
 mod budget;
+mod fill;
 mod index;
 mod packed;
 mod ranges;

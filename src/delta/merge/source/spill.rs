@@ -5,7 +5,7 @@
 
 use std::{
     fs::File,
-    io::{BufWriter, Read, Seek, Write},
+    io::{BufWriter, Write},
     path::Path,
     sync::Arc,
 };
@@ -23,6 +23,7 @@ use arrow::{
     },
 };
 use bytes::Bytes;
+use symbolic_common::ByteView;
 
 use crate::engine::{Error, Result};
 
@@ -72,9 +73,7 @@ impl Spill {
     pub(super) fn finish(mut self) -> Result<Vec<RecordBatch>> {
         self.writer.finish().map_err(|error| unwritable(&self.directory, error))?;
         drop(self.writer);
-        let mut view = Vec::new();
-        let read = self.file.rewind().and_then(|()| self.file.read_to_end(&mut view));
-        read.map_err(|error| unwritable(&self.directory, error))?;
+        let view = ByteView::map_file(self.file).map_err(|error| unwritable(&self.directory, error))?;
         batches(Buffer::from(Bytes::from_owner(view))).map_err(unreadable)
     }
 }

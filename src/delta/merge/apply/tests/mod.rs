@@ -1,4 +1,5 @@
 mod feed;
+mod fitting;
 mod fixture;
 mod left;
 mod once;

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::fixture::*;
 use crate::{
     delta::fixtures::{Lake, features, field, field_with, metadata},
+    engine::Snapshot,
     merge::When,
 };
 
@@ -55,4 +56,46 @@ async fn rows_are_given_back_as_the_rules_made_them() {
     let found = Found::default().pairs(0, &at([2]), &[0]).unmatched([1]);
     let applied = run(&base, &plan, found, &source).await.unwrap();
     assert_eq!(returned(&applied), ["11 UPDATE", "21 INSERT"]);
+}
+
+#[tokio::test]
+async fn values_have_the_types_that_were_told_however_these_are_spelt() {
+    let lake = Lake::new();
+    let list = json!({ "type": "array", "elementType": "integer", "containsNull": true });
+    let structure = json!({ "type": "struct", "fields": [field("a", json!("long")), field("l", list.clone())] });
+    let map = json!({ "type": "map", "keyType": "string", "valueType": "long", "valueContainsNull": true });
+    let columns = json!([field("id", json!("long")), field("l", list), field("s", structure), field("m", map)]);
+    lake.write("t", 0, &[features(&[], &[]), metadata(&columns, &json!({}))]);
+    let base = opened(&lake).await;
+    let rows = batch(&[("n", longs(&[Some(10), Some(20)]))]);
+    let source = source(&rows).await;
+    let mut plan = Plan::new(&base, &rows.schema())
+        .insert(When::NotMatched, None, &["n", "[1, n]", "{'a': n, 'l': [2]}", ""])
+        .returning(&["id", "l", "s", "m"])
+        .done();
+    if let Some(returning) = &mut plan.returning {
+        returning.columns = base.schema();
+    }
+    let applied = run(&base, &plan, Found::default().unmatched(0..2), &source).await.unwrap();
+    let returned = returned(&applied);
+    assert_eq!(returned.len(), 2);
+    assert_eq!(returned[0], "10 [1, 10] {a: 10, l: [2]} NULL");
+    assert_eq!(staged(&base, &applied.adds).await, returned);
+}
+
+#[tokio::test]
+async fn deleted_rows_are_given_back_even_if_nothing_of_them_is_wanted() {
+    let lake = Lake::new();
+    let base = plain(&lake, &[30]).await;
+    let rows = batch(&[("n", longs(&[Some(10)]))]);
+    let source = source(&rows).await;
+    let plan = Plan::new(&base, &rows.schema())
+        .delete(When::NotMatchedBySource)
+        .update(When::Matched, &[("id", "n"), ("v", "1"), ("t", "''")])
+        .returning(&["merge_action || '!'"])
+        .done();
+    let found = Found::default().pairs(0, &at(2..12), &[]).pairs(1, &at([1]), &[0]);
+    let applied = run(&base, &plan, found, &source).await.unwrap();
+    let expected: Vec<_> = std::iter::repeat_n("DELETE!", 10).chain(["UPDATE!"]).collect();
+    assert_eq!(returned(&applied), expected);
 }

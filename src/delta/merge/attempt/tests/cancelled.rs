@@ -22,7 +22,7 @@ async fn what_was_staged_goes() {
                     return;
                 }
                 at_it.notify_one();
-                pending().await
+                pending::<()>().await;
             }
         });
         tokio::select! {

@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use super::{super::*, fixture::*};
-use crate::engine::Snapshot;
 
 /// As two processes have it: neither knows of the other but by the log.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -167,6 +167,9 @@ fn places(batch: &RecordBatch, wanted: impl Fn(i64) -> bool) -> Int64Array {
     ids.enumerate().filter(|(_, id)| wanted(**id)).map(|(at, _)| at as i64).collect()
 }
 
+/// The partition of the rows that a MERGE is about.
+const PART: &str = "a";
+
 /// What becomes of rows with the keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -185,7 +188,6 @@ pub(super) struct ByKey {
     pub(super) kind: Kind,
     pub(super) keys: Vec<i64>,
     pub(super) value: String,
-    pub(super) part: &'static str,
     /// What others do between the work and the commit of an attempt, by its number from 1.
     pub(super) meanwhile: Option<Meanwhile>,
     /// How often it was done.
@@ -194,7 +196,7 @@ pub(super) struct ByKey {
 
 pub(super) fn by_key(kind: Kind, keys: &[i64], value: &str) -> ByKey {
     let (keys, value) = (keys.to_vec(), value.to_owned());
-    ByKey { kind, keys, value, part: "a", meanwhile: None, attempts: AtomicU32::new(0) }
+    ByKey { kind, keys, value, meanwhile: None, attempts: AtomicU32::new(0) }
 }
 
 impl ByKey {
@@ -220,10 +222,6 @@ impl ByKey {
         })
     }
 
-    pub(super) fn of_part(self, part: &'static str) -> Self {
-        Self { part, ..self }
-    }
-
     pub(super) fn attempts(&self) -> u32 {
         self.attempts.load(SeqCst)
     }
@@ -239,7 +237,7 @@ impl ByKey {
             negated: false,
         };
         let keys = self.keys.iter().map(|key| Scalar::Integer(i128::from(*key))).collect();
-        Predicate::And(vec![is("id", keys), is("part", vec![Scalar::Text(self.part.to_owned())])])
+        Predicate::And(vec![is("id", keys), is("part", vec![Scalar::Text(PART.to_owned())])])
     }
 }
 
@@ -260,9 +258,9 @@ impl Work for ByKey {
             stage_survivors(base, &changed, &mut stage).await?;
         }
         let rows = match self.kind {
-            Kind::Upsert => rows(self.part, self.keys.iter().copied(), &self.value),
-            Kind::InsertOnly => rows(self.part, new(), &self.value),
-            Kind::Delete => rows(self.part, [], &self.value),
+            Kind::Upsert => rows(PART, self.keys.iter().copied(), &self.value),
+            Kind::InsertOnly => rows(PART, new(), &self.value),
+            Kind::Delete => rows(PART, [], &self.value),
         };
         stage.write(&rows).await?;
         let mut staged = stage.finish().await?;

@@ -1,14 +1,11 @@
 //! Commits whose put is answered with a failure, or beaten: what may stand is not done again.
 
 use super::{super::*, fixture::*};
-use crate::{
-    delta::{
-        commit::faults::{Fault, Faulty, open},
-        create::create,
-        table::DeltaTable,
-        write::is_outcome_unknown,
-    },
-    engine::Snapshot,
+use crate::delta::{
+    commit::faults::{Fault, Faulty, open},
+    create::create,
+    table::DeltaTable,
+    write::is_outcome_unknown,
 };
 
 /// A table of the ids 1 to 3 in one file.

@@ -88,7 +88,7 @@ async fn small_batches_become_larger_ones_with_buffers_of_their_own() {
 async fn half_of_the_memory_is_left_to_the_index() {
     let directory = tempfile::tempdir().unwrap();
     let memory = MemoryBudget::new(1 << 20);
-    let held = memory.try_reserve(600 << 10).unwrap();
+    let held = memory.reserve_up_to(600 << 10, 0);
     let kept = spooled(&batches(300), &memory, directory.path()).await.unwrap();
     assert_eq!(memory.available(), memory.bytes_max() - held.bytes());
     assert_same(&whole(&kept), &rows(0..300));
@@ -143,7 +143,16 @@ async fn no_rows_are_no_batches() {
 async fn other_columns_are_refused() {
     let mut spool = Spool::new(rows(0..0).schema(), MemoryBudget::new(PLENTY), PathBuf::new());
     let other = batch(vec![(Field::new("id", DataType::Int32, true), Arc::new(Int32Array::from(vec![1])))]);
-    assert!(matches!(spool.push(other).await, Err(Error::InvalidArgument(_))));
+    let Err(Error::InvalidArgument(text)) = spool.push(other).await else { panic!() };
+    assert!(text.starts_with("the rows have other columns: "), "{text}");
+}
+
+#[test]
+fn more_text_than_an_array_holds_is_refused() {
+    let long = "x".repeat(16 << 20);
+    let source = kept(&[batch(vec![column("s", "VARCHAR", &[Some(&long)])])]);
+    let Err(Error::ResourceExhausted(text)) = source.take(&[0], &[0; 200]) else { panic!() };
+    assert_eq!(text, "the values of 200 rows of the source are too long");
 }
 
 #[tokio::test]
@@ -154,7 +163,8 @@ async fn a_directory_that_takes_nothing_is_named() {
     for unusable in [directory.path().join("absent"), file, PathBuf::from("/proc")] {
         let error = spooled(&batches(100), &MemoryBudget::new(1), unusable.clone()).await.unwrap_err();
         let Error::ResourceExhausted(text) = error else { panic!("{error:?}") };
-        assert!(text.contains(&unusable.display().to_string()) && text.contains("--spill-directory"), "{text}");
+        let start = "rows of the MERGE do not fit its memory (--merge-memory-mib-max) and cannot be written to ";
+        assert!(text.starts_with(&format!("{start}{} (--spill-directory): ", unusable.display())), "{text}");
     }
 }
 
