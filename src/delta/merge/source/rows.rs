@@ -23,6 +23,9 @@ pub(crate) struct SourceRows {
     _memory: Option<Reservation>,
 }
 
+/// A batch, and a row of it.
+type Place = (usize, usize);
+
 impl SourceRows {
     pub(super) fn new(schema: SchemaRef, batches: Vec<RecordBatch>, memory: Option<Reservation>) -> Self {
         let mut starts = vec![0];
@@ -89,7 +92,7 @@ impl SourceRows {
     }
 
     /// The batches that have some of the rows, and for each row which of them and where.
-    fn places(&self, rows: &[u64]) -> Result<(Vec<&RecordBatch>, Vec<(usize, usize)>)> {
+    fn places(&self, rows: &[u64]) -> Result<(Vec<&RecordBatch>, Vec<Place>)> {
         const UNUSED: usize = usize::MAX;
         let mut used = Vec::new();
         let mut order = vec![UNUSED; self.batches.len()];
@@ -110,7 +113,7 @@ impl SourceRows {
     }
 }
 
-fn taken(used: &[&RecordBatch], column: usize, places: &[(usize, usize)]) -> Result<ArrayRef, ArrowError> {
+fn taken(used: &[&RecordBatch], column: usize, places: &[Place]) -> Result<ArrayRef, ArrowError> {
     match used {
         [batch] => {
             // A batch has fewer rows than that.

@@ -74,11 +74,11 @@ impl Spill {
         self.writer.finish().map_err(|error| unwritable(&self.directory, error))?;
         drop(self.writer);
         let view = ByteView::map_file(self.file).map_err(|error| unwritable(&self.directory, error))?;
-        batches(Buffer::from(Bytes::from_owner(view))).map_err(unreadable)
+        batches(&Buffer::from(Bytes::from_owner(view))).map_err(unreadable)
     }
 }
 
-fn batches(file: Buffer) -> Result<Vec<RecordBatch>, ArrowError> {
+fn batches(file: &Buffer) -> Result<Vec<RecordBatch>, ArrowError> {
     let cut_off = || ArrowError::IpcError("the file is cut off".to_owned());
     let trailer = file.len().checked_sub(TRAILER_BYTES).ok_or_else(cut_off)?;
     let length = read_footer_length(file[trailer..].try_into().map_err(|_| cut_off())?)?;
