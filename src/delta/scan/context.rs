@@ -25,7 +25,7 @@ use crate::{
         duckdb_types::{is_stored_as_is, load, stored_predicate},
         file::DataFile,
     },
-    engine::{Error, Result, ScanRequest, row_id_field},
+    engine::{Error, Predicate, Result, ScanRequest, row_id_field},
 };
 
 /// A file of the table that cannot be opened.
@@ -55,6 +55,8 @@ pub(super) struct ScanContext {
     pub(super) request: ScanRequest,
     /// Rows that are passed over.
     pub(super) left_out: LeftOut,
+    /// What rows are filtered by, if not by all of the request's predicate; about stored values.
+    pub(super) row_filter: Option<Predicate>,
     /// The columns of the answer.
     pub(super) schema: SchemaRef,
     /// Which of its columns are not what is stored.
@@ -85,7 +87,13 @@ impl ScanContext {
         let schema = Arc::new(Schema::new(fields));
         let fixed_bytes = fixed_bytes(schema.fields());
         let (left_out, cancelled) = (LeftOut::new(), CancellationToken::new());
-        Ok(Self { source, request, left_out, schema, loads, fixed_bytes, runtime, cancelled })
+        Ok(Self { source, request, left_out, row_filter: None, schema, loads, fixed_bytes, runtime, cancelled })
+    }
+
+    /// The scan with its rows filtered by another predicate.
+    pub(super) fn filtered_by(self, predicate: &Predicate) -> Self {
+        let row_filter = Some(stored_predicate(predicate, &self.source.schema.logical));
+        Self { row_filter, ..self }
     }
 
     /// The scan without some rows.

@@ -64,7 +64,7 @@ pub(crate) use self::{
     file_rows::{FileRows, file_rows},
     plan::{Candidates, plan},
     raw_json::replaced_fields,
-    read::{read, read_without},
+    read::{read, read_filtered, read_without},
     summary::ColumnSummary,
 };
 use super::{index::FileIndex, schema::TableSchema};

@@ -9,7 +9,7 @@ use futures::{StreamExt, stream};
 use tokio::{runtime::Handle, task::JoinHandle};
 
 use super::{LeftOut, ScanSource, context::ScanContext, part::PartReader};
-use crate::engine::{Error, ReadBatch, ReadPart, ReadStream, Result, ScanRequest};
+use crate::engine::{Error, Predicate, ReadBatch, ReadPart, ReadStream, Result, ScanRequest};
 
 /// Reads a part of a plan; nothing is done before the first batch is asked for.
 ///
@@ -30,9 +30,32 @@ pub(crate) fn read_without(
     part: &ReadPart,
     left_out: LeftOut,
 ) -> Result<ReadStream> {
-    check(&source, part)?;
+    stream_of(context(source, request)?.without(left_out), part)
+}
+
+/// As [`read_without`], but of the rows in files, row groups and pages that the request's predicate does not rule out only
+/// those that `filter` rejects are left out: for who looks at each row anyway, and closer.
+///
+/// # Errors
+/// As [`read_without`].
+pub(crate) fn read_filtered(
+    source: ScanSource,
+    request: &ScanRequest,
+    filter: &Predicate,
+    part: &ReadPart,
+    left_out: LeftOut,
+) -> Result<ReadStream> {
+    stream_of(context(source, request)?.without(left_out).filtered_by(filter), part)
+}
+
+fn context(source: ScanSource, request: &ScanRequest) -> Result<ScanContext> {
     let runtime = Handle::try_current().map_err(|source| Error::internal("a scan needs a runtime", source))?;
-    let scan = Arc::new(ScanContext::new(source, request.clone(), runtime.clone())?.without(left_out));
+    ScanContext::new(source, request.clone(), runtime)
+}
+
+fn stream_of(scan: ScanContext, part: &ReadPart) -> Result<ReadStream> {
+    check(&scan.source, part)?;
+    let (runtime, scan) = (scan.runtime.clone(), Arc::new(scan));
     let cancel_on_drop = scan.cancelled.clone().drop_guard();
     let reader = Box::new(PartReader::new(scan, &part.units));
     let state = (State::Idle(reader), runtime, cancel_on_drop);

@@ -97,6 +97,13 @@ fn look_into(
     if rows_alone && predicate == Predicate::Unknown {
         return Ok(Opened::Counted(groups.iter().map(|group| group.rows as u64).sum()));
     }
+    let predicate = match &scan.row_filter {
+        None => predicate,
+        Some(filter) => {
+            let of_file = simplify(filter, &|path| FileBounds::new(file, schema).partition(path));
+            simplify(&of_file, &|path| known(&parquet, schema, path))
+        }
+    };
     let columns =
         FileColumns::of_predicate(&predicate, schema, &parquet).map_err(|mismatch| mismatched(file, mismatch))?;
     let filter = (predicate != Predicate::Unknown).then_some(Filter { predicate, columns });

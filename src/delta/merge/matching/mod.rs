@@ -159,8 +159,9 @@ impl Matching {
             false if alone => Unmatching::Decide,
             false => Unmatching::Mark(Arc::clone(&self.target_marks)),
         };
-        let predicate = self.pruning.matched(index.predicate(), alone);
-        self.begin(Some(index), unmatching, predicate, LeftOut::new()).await?;
+        // A row's key is looked up at once: only what bounds tell of keys is worth a look before.
+        let predicates = [index.predicate(), Predicate::Unknown].map(|keys| self.pruning.matched(keys, alone));
+        self.begin(Some(index), unmatching, predicates, LeftOut::new()).await?;
         self.next = match end >= all {
             false => Step::Matched(end),
             true if alone || self.asked.by_source.is_empty() => Step::End,
@@ -172,16 +173,17 @@ impl Matching {
     /// Begins the pass for the rows of the target that no other pass has found to match.
     async fn find_unmatched(&mut self) -> Result<()> {
         let (predicate, matched) = (self.pruning.unmatched(), self.target_marks.take());
-        self.begin(None, Unmatching::Decide, predicate, matched).await?;
+        self.begin(None, Unmatching::Decide, [predicate.clone(), predicate], matched).await?;
         self.next = Step::End;
         Ok(())
     }
 
+    /// The first predicate says which files, row groups and pages are read, the second which of their rows.
     async fn begin(
         &mut self,
         index: Option<KeyIndex>,
         unmatching: Unmatching,
-        predicate: Predicate,
+        [predicate, filter]: [Predicate; 2],
         left_out: LeftOut,
     ) -> Result<()> {
         let probe = Probe {
@@ -193,7 +195,7 @@ impl Matching {
             unmatching,
         };
         let request = ScanRequest { projection: self.asked.scanned.clone(), row_id: true, predicate };
-        let scan = Scan { target: self.target.clone(), request, left_out };
+        let scan = Scan { target: self.target.clone(), request, filter, left_out };
         self.looked_for.push(scan.request.predicate.clone());
         self.pass = Some(Pass::begin(scan, probe).await?);
         Ok(())

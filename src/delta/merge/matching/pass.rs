@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     delta::scan::{self, LeftOut, ScanSource},
-    engine::{Error, ReadPart, ReadPlan, Result, ScanRequest},
+    engine::{Error, Predicate, ReadPart, ReadPlan, Result, ScanRequest},
 };
 
 /// Parts that a worker has to do in the mean: what is left out lies unevenly, and whoever has finished takes the next.
@@ -36,6 +36,8 @@ const QUEUE_PER_WORKER: usize = 2;
 pub(super) struct Scan {
     pub(super) target: ScanSource,
     pub(super) request: ScanRequest,
+    /// What is left out of the rows that are read at all; the request's predicate says which these are.
+    pub(super) filter: Predicate,
     pub(super) left_out: LeftOut,
 }
 
@@ -97,8 +99,8 @@ impl Worker {
 
     async fn work(&self, mut prober: Prober) -> Result<()> {
         while let Some(part) = self.next_part() {
-            let Scan { target, request, left_out } = &*self.scan;
-            let mut batches = scan::read_without(target.clone(), request, &part, left_out.clone())?;
+            let Scan { target, request, filter, left_out } = &*self.scan;
+            let mut batches = scan::read_filtered(target.clone(), request, filter, &part, left_out.clone())?;
             while let Some(batch) = batches.try_next().await? {
                 prober.take(&batch.rows)?;
                 while prober.has_work() {

@@ -3,16 +3,19 @@
 use std::sync::Arc;
 
 use arrow::array::{Int64Array, RecordBatch, StringArray};
+use futures::TryStreamExt;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
-use super::fixture::Fixture;
+use super::fixture::{Fixture, whole};
 use crate::{
     delta::scan::{
+        LeftOut,
         data_file::{PageIndex, ParquetFile},
         input::Input,
+        read_filtered,
         row_groups::select,
     },
-    engine::{CompareOp, Predicate, ReadUnit, Scalar},
+    engine::{CompareOp, Predicate, ReadPart, ReadUnit, Scalar},
 };
 
 /// 1000 rows: "n" counts them, "t" counts every hundred.
@@ -85,4 +88,20 @@ fn slices_are_cut_by_rows_or_between_row_groups() {
     assert_eq!(by_groups(2), [(3, 200), (4, 200)]);
     let many: Vec<_> = (0..64).flat_map(|slice| left(EnabledStatistics::Chunk, (slice, 64), &all)).collect();
     assert_eq!(many, (0..5).map(|group| (group, 200)).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn rows_can_be_filtered_by_less_than_what_rules_out_pages() {
+    use CompareOp::{Equal, Less};
+    let mut fixture = Fixture::of(&rows());
+    fixture.write(&rows(), properties(EnabledStatistics::Page));
+    let (request, part) = (fixture.all(number(Equal, 250)), ReadPart { units: vec![whole(0)] });
+    let count = async |filter: Predicate| {
+        let batches = read_filtered(fixture.source(), &request, &filter, &part, LeftOut::new()).unwrap();
+        let batches: Vec<_> = batches.try_collect().await.unwrap();
+        batches.iter().map(|batch| batch.rows.num_rows()).sum::<usize>()
+    };
+    assert_eq!(count(Predicate::Unknown).await, 20, "the whole page");
+    assert_eq!(count(number(Less, 245)).await, 5);
+    assert_eq!(count(request.predicate.clone()).await, 1);
 }
