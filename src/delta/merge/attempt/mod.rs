@@ -60,9 +60,6 @@ const RETURNED_ROWS_MAX: usize = 8192;
 /// The longest pause between attempts.
 const PAUSE_MAX: Duration = Duration::from_millis(500);
 
-/// Rows of RETURNING that are given back at once: as many as a scan's batch mostly has.
-const RETURNED_ROWS_MAX: usize = 8192;
-
 /// Merges into `base`, or into what came after it. May be dropped at any time.
 pub(crate) async fn run(
     base: DeltaSnapshot,
