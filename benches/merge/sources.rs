@@ -16,7 +16,7 @@ use super::{
 /// The rows a statement is about: the same ones in every run, all over the table.
 pub(crate) fn source(shape: Shape, statement: Statement, batches: &[RecordBatch]) -> Vec<RecordBatch> {
     let one_in = |share: u64, number: u64| picked(shape, batches, share, number);
-    let rows = match statement {
+    match statement {
         Statement::Update => vec![raised(shape, &one_in(20, 3))],
         Statement::Delete => {
             let rows = one_in(100, 5);
@@ -31,8 +31,7 @@ pub(crate) fn source(shape: Shape, statement: Statement, batches: &[RecordBatch]
             with_op(&one_in(300, 17), "d"),
             with_op(&shifted(&one_in(300, 19), NEW_KEYS), "i"),
         ],
-    };
-    rows
+    }
 }
 
 /// One row in so many, by a hash of its key.

@@ -101,7 +101,7 @@ pub(crate) fn shifted(batch: &RecordBatch, by: i64) -> RecordBatch {
 pub(crate) async fn create(server: &Server, shape: Shape, batches: &[RecordBatch], times: usize) -> Result<()> {
     fs::remove_dir_all(server.table(SCHEMA, ORIGINAL)).ok();
     let mut client = server.client().await;
-    if !client.list_schemas().await?.schema_names().iter().any(|name| *name == SCHEMA) {
+    if !client.list_schemas().await?.schema_names().contains(&SCHEMA) {
         client.create_schema(SCHEMA).await?;
     }
     let schema = batches[0].schema();

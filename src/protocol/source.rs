@@ -117,7 +117,7 @@ impl SourceShape {
         self.count.seen = self.count.seen.saturating_add(i64::try_from(sent.num_rows()).unwrap_or(i64::MAX));
         let Some(counter) = self.counter else { return Ok(()) };
         let told = sent.columns().get(counter).and_then(|column| column.as_primitive_opt::<Int64Type>());
-        for told in told.ok_or_else(not_of_its_schema)?.iter() {
+        for told in told.ok_or_else(not_of_its_schema)? {
             match (told, self.count.told) {
                 (Some(told), None) => self.count.told = Some(told),
                 (Some(told), Some(before)) if told == before => {}

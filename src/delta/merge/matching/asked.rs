@@ -46,7 +46,7 @@ pub(super) enum Outcome {
     Decided,
     Nothing,
     /// The statement fails, with this message.
-    Error(Option<OverPairs>),
+    Error(Option<Box<OverPairs>>),
 }
 
 impl Asked {
@@ -75,7 +75,7 @@ impl Trial {
     fn of(at: usize, clause: &Clause, over_pairs: &impl Fn(&Expression) -> Result<OverPairs>) -> Result<Self> {
         let outcome = match &clause.action {
             Action::DoNothing => Outcome::Nothing,
-            Action::Error(message) => Outcome::Error(message.as_ref().map(over_pairs).transpose()?),
+            Action::Error(message) => Outcome::Error(message.as_ref().map(over_pairs).transpose()?.map(Box::new)),
             Action::Update(_) | Action::Insert(_) | Action::Delete => Outcome::Decided,
         };
         Ok(Self { clause: at, condition: clause.condition.as_ref().map(over_pairs).transpose()?, outcome })
@@ -108,7 +108,7 @@ fn scanned(plan: &MergePlan) -> Vec<usize> {
         let message = if let Action::Error(message) = &clause.action { message.as_ref() } else { None };
         clause.condition.iter().chain(message)
     });
-    let columns: BTreeSet<usize> = on.chain(of_clauses).flat_map(|expression| expression.columns()).copied().collect();
+    let columns: BTreeSet<usize> = on.chain(of_clauses).flat_map(Expression::columns).copied().collect();
     columns.into_iter().filter(|column| *column < plan.target_columns).collect()
 }
 

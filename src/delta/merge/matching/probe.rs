@@ -170,7 +170,7 @@ impl Prober {
                     self.gathered.add(trial.clause, self.batch.places(taken.target.into_iter()), taken.source);
                 }
                 Outcome::Error(message) if !taken.target.is_empty() => {
-                    return Err(self.raised(trial.clause, message.as_ref(), taken));
+                    return Err(self.raised(trial.clause, message.as_deref(), taken));
                 }
                 _ => {}
             }
