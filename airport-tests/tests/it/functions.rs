@@ -196,7 +196,7 @@ async fn a_version_of_the_past_cannot_be_merged_into() {
     let mut body = Packer::new();
     body.map(5).str("descriptor").str(merge_function().encode_to_vec());
     body.str("parameters").str(merge_of("sales.t", ADD));
-    body.str("table_input_schema").str(&encoded_people()).str("at_unit").str("VERSION").str("at_value").str("0");
+    body.str("table_input_schema").str(encoded_people()).str("at_unit").str("VERSION").str("at_value").str("0");
     let asked = client.action("table_function_flight_info", body.take()).await;
     assert_refused(asked, Code::Unimplemented, &["AT is not offered for merge: it writes"]);
 }

@@ -106,11 +106,11 @@ async fn run(form: Form, kind: Kind, servers: usize) {
     let path = lake[0].table(SALES, "t");
     let commits = versions(&path).len() - 2 - usize::from(KEYS > 0);
     assert!(landed.len() <= commits, "{} statements in {commits} versions", landed.len());
-    check(form, &landed, readers::both(&path, "SELECT key, value, counter FROM t ORDER BY key, value"));
+    check(form, &landed, &readers::both(&path, "SELECT key, value, counter FROM t ORDER BY key, value"));
 }
 
 /// Each key once, with the value of the last statement, and every statement counted.
-fn check(form: Form, landed: &[Statement], rows: Vec<Vec<Value>>) {
+fn check(form: Form, landed: &[Statement], rows: &[Vec<Value>]) {
     let mut last: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
     let mut times: BTreeMap<i64, i64> = BTreeMap::new();
     for Statement { value, keys, version } in landed {

@@ -84,9 +84,9 @@ async fn a_merge_whose_client_goes_away_leaves_nothing() {
             let doomed = Client::attach(server.tcp(), client.catalog()).await.unwrap();
             let call = merge_until(&doomed, *cut).await;
             if connection == "gone" {
-                drop((call, doomed))
+                drop((call, doomed));
             } else {
-                drop(call)
+                drop(call);
             }
             eventually(&format!("{cut:?}: the directory as it was"), async || files(&path) == before).await;
             eventually(&format!("{cut:?}: nothing spilled"), async || files(spill.path()).is_empty()).await;

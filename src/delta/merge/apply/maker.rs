@@ -34,7 +34,7 @@ pub(super) struct Maker {
     /// `None` where nothing is made.
     clauses: Vec<Option<OfClause>>,
     pieces: Pieces,
-    piece_bytes: usize,
+    fetched_bytes: usize,
 }
 
 /// A clause, and what reads old rows for it.
@@ -63,7 +63,7 @@ impl Maker {
         Ok(Self {
             clauses,
             pieces: Pieces::new(Arc::clone(source), writer, limits.piece_bytes),
-            piece_bytes: limits.piece_bytes,
+            fetched_bytes: limits.fetched_bytes,
         })
     }
 
@@ -90,7 +90,7 @@ impl Maker {
     }
 
     async fn make(&mut self, clause: usize, mut chunk: Chunk) -> Result<()> {
-        let Self { clauses, pieces, piece_bytes } = self;
+        let Self { clauses, pieces, fetched_bytes } = self;
         let Some(OfClause { rows, fetcher }) = clauses.get_mut(clause).and_then(Option::as_mut) else { return Ok(()) };
         let Some(fetcher) = fetcher else {
             let all = 0..chunk.rows();
@@ -102,7 +102,7 @@ impl Maker {
         let distinct: Vec<RowPlace> = starts.iter().map_while(|start| chunk.places.get(*start).copied()).collect();
         let mut done = 0;
         while done < distinct.len() {
-            let old = fetcher.fetch_first(&distinct[done..], *piece_bytes).await?;
+            let old = fetcher.fetch_first(&distinct[done..], *fetched_bytes).await?;
             let starts = &starts[done..=done + old.num_rows()];
             done += old.num_rows();
             let of_old = starts[0]..starts[old.num_rows()];

@@ -12,8 +12,8 @@
 //! # Memory
 //!
 //! Of rows decided on, places and numbers: for every clause a chunk ([`Limits::chunk_rows`] and what came with the last
-//! of them), and two more on their way. Of their values, a piece: what is fetched, at most [`Limits::piece_bytes`] or one
-//! row; as much of the source; and the rows made of them. Beside that what the fetcher and the stages hold, where files
+//! of them), and two more on their way. Of their values, a piece: what is fetched, at most [`Limits::fetched_bytes`] or one
+//! row; of the source [`Limits::piece_bytes`] or one row; and the rows made of them. Beside that what the fetcher and the stages hold, where files
 //! are written again what [`stage_survivors`](crate::delta::change::stage_survivors) holds, and the rows of RETURNING, on
 //! the statement's budget. Of changed rows bitmaps.
 
@@ -91,14 +91,15 @@ struct Limits {
     /// Rows for which new ones are made at once. The more, the fewer pages are decoded for two chunks; the fewer, the
     /// sooner encoding begins. As many as the encoder takes at once.
     chunk_rows: usize,
-    /// Bytes of the rows fetched for a chunk, and of the source's rows taken for it; where they are wider it is made in
-    /// pieces.
+    /// Bytes of the rows fetched for a chunk; for wider ones it is fetched in parts.
+    fetched_bytes: usize,
+    /// Bytes of the rows taken of the source to make new ones: some of those wait for the encoder, as many as they are.
     piece_bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { chunk_rows: 64 * 1024, piece_bytes: 32 << 20 }
+        Self { chunk_rows: 64 * 1024, fetched_bytes: 32 << 20, piece_bytes: 8 << 20 }
     }
 }
 

@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// Small ones, so that a few rows are many chunks and pieces.
-pub(super) const TINY: Limits = Limits { chunk_rows: 7, piece_bytes: 300 };
+pub(super) const TINY: Limits = Limits { chunk_rows: 7, fetched_bytes: 300, piece_bytes: 300 };
 
 pub(super) fn memory() -> MemoryBudget {
     MemoryBudget::new(64 << 20)

@@ -177,7 +177,11 @@ async fn check(seed: u64) {
     }
     expected.sort();
     let found = shuffled(pairs, &mut random).unmatched(unmatched);
-    let limits = Limits { chunk_rows: 1 + random.below(70) as usize, piece_bytes: 1 + random.below(2000) as usize };
+    let limits = Limits {
+        chunk_rows: 1 + random.below(70) as usize,
+        fetched_bytes: 1 + random.below(2000) as usize,
+        piece_bytes: 1 + random.below(2000) as usize,
+    };
     let source = source_within(&rows, 1 << (6 + random.below(12))).await;
     let applied = apply_within(&base, &plan(&base, &rows.schema()), found, &source, &memory(), limits).await.unwrap();
     assert_eq!(applied.counts, expected.counts, "{seed}");

@@ -266,7 +266,7 @@ async fn wide_rows_are_made_a_few_at_a_time() {
         .done();
     let all: Vec<u64> = (0..50).collect();
     let found = Found::default().pairs(0, &at(0..50), &all).pairs(2, &at((0..50).map(|_| 60)), &all).unmatched(50..100);
-    let limits = Limits { chunk_rows: 30, piece_bytes: 8000 };
+    let limits = Limits { chunk_rows: 30, fetched_bytes: 8000, piece_bytes: 8000 };
     let applied = super::super::apply_within(&base, &plan, found, &source, &memory(), limits).await.unwrap();
     let length = |n: i64| wide(n).len();
     let of = |id: i64, bytes: usize| format!("{id} {}", "x".repeat(bytes));
