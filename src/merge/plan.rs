@@ -3,6 +3,8 @@
 //! Its expressions are bound to the joined columns: those of the target, in order, then those of the source.
 //! [`Expression::over`] makes one of them fit rows that have a few of these columns only.
 
+use std::collections::BTreeSet;
+
 use arrow::datatypes::SchemaRef;
 
 use crate::expression::Expression;
@@ -22,6 +24,18 @@ pub struct MergePlan {
     pub source_keys_unique: bool,
     /// What is given back of the rows that were changed.
     pub returning: Option<Returning>,
+}
+
+impl MergePlan {
+    /// Indexes of the columns of the source, counted from its first, that anything reads.
+    pub fn source_columns(&self) -> BTreeSet<usize> {
+        let on = &self.on;
+        let sides = on.keys.iter().flat_map(|key| [&key.target, &key.source]);
+        let conditions = on.target.iter().chain(&on.source).chain(&on.rest);
+        let clauses = self.clauses.iter().flat_map(|clause| clause.condition.iter().chain(clause.action.expressions()));
+        let read = sides.chain(conditions).chain(clauses).flat_map(Expression::columns);
+        read.filter_map(|column| column.checked_sub(self.target_columns)).collect()
+    }
 }
 
 /// Which rows match: those for which everything here holds.
@@ -89,6 +103,18 @@ pub enum Action {
     DoNothing,
     /// The statement fails, with the text of this value if there is one.
     Error(Option<Expression>),
+}
+
+impl Action {
+    /// What is evaluated for it.
+    fn expressions(&self) -> Vec<&Expression> {
+        match self {
+            Self::Update(assignments) => assignments.iter().map(|assignment| &assignment.value).collect(),
+            Self::Insert(values) => values.iter().flatten().collect(),
+            Self::Error(message) => message.iter().collect(),
+            Self::Delete | Self::DoNothing => Vec::new(),
+        }
+    }
 }
 
 /// A column that is set.

@@ -1,5 +1,6 @@
 //! MERGE: rows of a source against rows of a table.
 //!
+//! - `kept`: which of the source's columns are kept.
 //! - `source`: the source's rows, kept in memory and past a limit on disk, and found again by their keys.
 //! - `matching`: which rows of the target match which of the source, and which clause is theirs.
 //! - `apply`: what the clauses say, done: changed rows noted, new rows and the change data feed staged.
@@ -9,6 +10,7 @@
 
 mod apply;
 mod attempt;
+mod kept;
 mod key_text;
 mod matching;
 mod source;
@@ -22,7 +24,10 @@ use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use async_trait::async_trait;
 
 pub(crate) use self::attempt::Turns;
-use self::source::{MemoryBudget, Spool};
+use self::{
+    kept::KeptColumns,
+    source::{MemoryBudget, Spool},
+};
 use super::snapshot::DeltaSnapshot;
 use crate::{
     engine::{Merge, MergeOutcome, MergeRequest, Result, Snapshot},
@@ -39,8 +44,9 @@ pub(crate) async fn begin(base: DeltaSnapshot, request: &MergeRequest) -> Result
     let plan = plan_of(&base, request)?;
     let options = base.table().merge_options();
     let memory = MemoryBudget::new(options.memory_bytes_max.get());
-    let source = Spool::new(Arc::clone(&request.source), memory.clone(), options.spill_directory.clone());
-    Ok(Box::new(DeltaMerge { base, plan: Arc::new(plan), memory, source, failed: false }))
+    let kept = KeptColumns::of(&plan, &request.source);
+    let source = Spool::new(Arc::clone(kept.schema()), memory.clone(), options.spill_directory.clone());
+    Ok(Box::new(DeltaMerge { base, plan: Arc::new(plan), memory, kept, source, failed: false }))
 }
 
 fn plan_of(base: &DeltaSnapshot, request: &MergeRequest) -> Result<MergePlan> {
@@ -63,6 +69,7 @@ struct DeltaMerge {
     base: DeltaSnapshot,
     plan: Arc<MergePlan>,
     memory: MemoryBudget,
+    kept: KeptColumns,
     source: Spool,
     /// A call has failed, or was given up half done.
     failed: bool,
@@ -73,7 +80,7 @@ impl Merge for DeltaMerge {
     async fn write(&mut self, batch: RecordBatch) -> Result<()> {
         self.check_sound()?;
         self.failed = true;
-        self.source.push(batch).await?;
+        self.source.push(self.kept.only(&batch)?).await?;
         self.failed = false;
         Ok(())
     }

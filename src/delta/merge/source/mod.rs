@@ -27,5 +27,5 @@ pub(crate) use self::{
     index::{KeyIndex, Pairs, PairsFrom},
     rows::SourceRows,
     sides::target_keys,
-    spool::Spool,
+    spool::{Spool, rows_of},
 };

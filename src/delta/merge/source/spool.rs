@@ -7,7 +7,7 @@ use std::{
 };
 
 use arrow::{
-    array::{Array, RecordBatch},
+    array::{Array, ArrayRef, RecordBatch},
     compute::concat_batches,
     datatypes::SchemaRef,
 };
@@ -71,8 +71,7 @@ impl Spool {
     /// cannot be written to.
     pub(crate) async fn push(&mut self, batch: RecordBatch) -> Result<()> {
         let (rows, bytes) = (batch.num_rows(), bytes_of(&batch)?);
-        let batch = RecordBatch::try_new(Arc::clone(&self.schema), batch.columns().to_vec());
-        let batch = batch.map_err(|error| Error::InvalidArgument(format!("the rows have other columns: {error}")))?;
+        let batch = rows_of(&self.schema, batch.columns().to_vec())?;
         if rows == 0 {
             return Ok(());
         }
@@ -157,4 +156,13 @@ fn uncopied(error: arrow::error::ArrowError) -> Error {
 
 fn given_up() -> Error {
     Error::internal("keeping rows of the MERGE", "an earlier call was given up")
+}
+
+/// Rows of a schema.
+///
+/// # Errors
+/// `InvalidArgument` if the columns are others.
+pub(crate) fn rows_of(schema: &SchemaRef, columns: Vec<ArrayRef>) -> Result<RecordBatch> {
+    let rows = RecordBatch::try_new(Arc::clone(schema), columns);
+    rows.map_err(|error| Error::InvalidArgument(format!("the rows have other columns: {error}")))
 }
