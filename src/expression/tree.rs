@@ -80,6 +80,34 @@ impl Comparison {
     }
 }
 
+/// Visits the operands of a node, borrowed as the node is.
+macro_rules! visit_inputs {
+    ($node:expr, $visit:expr) => {
+        match $node {
+            Node::Column { .. } | Node::Literal(_) => {}
+            Node::Cast { input, .. } | Node::Not(input) | Node::IsNull(input) => $visit(input),
+            Node::Compare(_, left, right) => {
+                $visit(left);
+                $visit(right);
+            }
+            Node::And(inputs) | Node::Or(inputs) | Node::Coalesce(inputs) | Node::Call(_, inputs) => {
+                inputs.into_iter().for_each($visit);
+            }
+            Node::Case(branches, otherwise) => {
+                for (condition, value) in branches {
+                    $visit(condition);
+                    $visit(value);
+                }
+                $visit(otherwise);
+            }
+            Node::In(value, list) => {
+                $visit(value);
+                list.into_iter().for_each($visit);
+            }
+        }
+    };
+}
+
 impl Typed {
     pub(super) fn literal(value: ArrayRef, ty: Type) -> Self {
         let nullable = value.is_null(0);
@@ -135,28 +163,7 @@ impl Typed {
     }
 
     fn inputs(&self, visit: &mut dyn FnMut(&Self)) {
-        match &self.node {
-            Node::Column { .. } | Node::Literal(_) => {}
-            Node::Cast { input, .. } | Node::Not(input) | Node::IsNull(input) => visit(input),
-            Node::Compare(_, left, right) => {
-                visit(left);
-                visit(right);
-            }
-            Node::And(inputs) | Node::Or(inputs) | Node::Coalesce(inputs) | Node::Call(_, inputs) => {
-                inputs.iter().for_each(visit);
-            }
-            Node::Case(branches, otherwise) => {
-                for (condition, value) in branches {
-                    visit(condition);
-                    visit(value);
-                }
-                visit(otherwise);
-            }
-            Node::In(value, list) => {
-                visit(value);
-                list.iter().for_each(visit);
-            }
-        }
+        visit_inputs!(&self.node, visit);
     }
 
     /// Gives the columns it reads other indexes, all of which `to` must have.
@@ -170,27 +177,6 @@ impl Typed {
     }
 
     fn inputs_mut(&mut self, visit: &mut dyn FnMut(&mut Self)) {
-        match &mut self.node {
-            Node::Column { .. } | Node::Literal(_) => {}
-            Node::Cast { input, .. } | Node::Not(input) | Node::IsNull(input) => visit(input),
-            Node::Compare(_, left, right) => {
-                visit(left);
-                visit(right);
-            }
-            Node::And(inputs) | Node::Or(inputs) | Node::Coalesce(inputs) | Node::Call(_, inputs) => {
-                inputs.iter_mut().for_each(visit);
-            }
-            Node::Case(branches, otherwise) => {
-                for (condition, value) in branches {
-                    visit(condition);
-                    visit(value);
-                }
-                visit(otherwise);
-            }
-            Node::In(value, list) => {
-                visit(value);
-                list.iter_mut().for_each(visit);
-            }
-        }
+        visit_inputs!(&mut self.node, visit);
     }
 }
