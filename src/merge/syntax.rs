@@ -126,7 +126,7 @@ fn join(words: &mut Words<'_>) -> Result<Join> {
         words.take(&["USING"]);
         return names(words, "a column").map(Join::Using);
     }
-    if words.come(&["MERGE"]) || words.come(&["USING"]) {
+    if words.at_end() || words.come(&["MERGE"]) || words.come(&["USING"]) {
         return Err(Error::InvalidArgument(
             "the clauses of a MERGE begin with ON or USING (columns): target and source are arguments of their own"
                 .to_owned(),

@@ -18,8 +18,6 @@ fn the_grammar_says_what_it_expects() {
     let expected =
         |found: &str, wanted: &str| format!("the clauses of the MERGE have {found} where {wanted} is expected");
     for (text, found, wanted) in [
-        ("", "the end", "ON condition or USING (columns)"),
-        ("  -- nothing\n", "the end", "ON condition or USING (columns)"),
         ("WHERE a = 1", "\"WHERE a = 1\"", "ON condition or USING (columns)"),
         ("USING (a", "the end", "a comma or a closing parenthesis"),
         ("USING ()", "\")\"", "a column"),
@@ -60,7 +58,14 @@ fn the_grammar_says_what_it_expects() {
     let text = "the MERGE has no clause: say WHEN MATCHED THEN or WHEN NOT MATCHED THEN, and what is to be done";
     assert_eq!(wrong(ON), text);
     assert_eq!(wrong("ON true RETURNING a"), text);
-    for text in ["MERGE INTO orders USING updates ON true", "USING updates ON true", "USING (SELECT 1) AS x ON true"] {
+    for text in [
+        "",
+        "  -- nothing\n",
+        "WHEN MATCHED THEN DELETE",
+        "MERGE INTO orders USING updates ON true",
+        "USING updates ON true",
+        "USING (SELECT 1) AS x ON true",
+    ] {
         let text = wrong(text);
         assert!(
             text == "the clauses of a MERGE begin with ON or USING (columns): target and source are arguments of their own"
