@@ -104,6 +104,9 @@ pub enum Scalar {
 }
 
 impl Predicate {
+    /// The one that no row satisfies.
+    pub const NEVER: Self = Self::Or(Vec::new());
+
     /// Every column the predicate looks at, outermost names only, without repetition.
     pub fn columns(&self) -> std::collections::BTreeSet<&str> {
         let mut names = std::collections::BTreeSet::new();

@@ -14,9 +14,6 @@ use super::{
 };
 use crate::engine::{ColumnPath, CompareOp, Predicate, Scalar};
 
-/// The predicate that no row satisfies.
-const NEVER: Predicate = Predicate::Or(Vec::new());
-
 /// Rows that a condition is `truth` of: true, or false; not NULL.
 pub(super) fn told(condition: &Typed, columns: &Schema, truth: bool) -> Predicate {
     let told_all = |terms: &[Typed]| terms.iter().map(|term| told(term, columns, truth)).collect();
@@ -44,7 +41,7 @@ pub(super) fn told(condition: &Typed, columns: &Schema, truth: bool) -> Predicat
         },
         _ => match constant(condition) {
             Some(Some(Scalar::Boolean(value))) if value == truth => Predicate::Unknown,
-            Some(None | Some(Scalar::Boolean(_))) => NEVER,
+            Some(None | Some(Scalar::Boolean(_))) => Predicate::NEVER,
             _ => Predicate::Unknown,
         },
     }
@@ -58,7 +55,7 @@ fn compared(comparison: Comparison, left: &Typed, right: &Typed, columns: &Schem
     Some(match (comparison, value) {
         (Comparison::Distinct, None) => is_null(true),
         (Comparison::NotDistinct, None) => is_null(false),
-        (_, None) => NEVER,
+        (_, None) => Predicate::NEVER,
         (Comparison::Distinct, Some(value)) => Predicate::Or(vec![compare(CompareOp::NotEqual, value), is_null(false)]),
         (Comparison::Equal | Comparison::NotDistinct, Some(value)) => compare(CompareOp::Equal, value),
         (Comparison::NotEqual, Some(value)) => compare(CompareOp::NotEqual, value),
@@ -75,7 +72,11 @@ fn listed(value: &Typed, list: &[Typed], columns: &Schema, negated: bool) -> Opt
     let constants = list.iter().map(constant).collect::<Option<Vec<_>>>()?;
     let has_null = constants.contains(&None);
     let values: Vec<Scalar> = constants.into_iter().flatten().collect();
-    Some(if negated && has_null || values.is_empty() { NEVER } else { Predicate::In { column, values, negated } })
+    Some(if negated && has_null || values.is_empty() {
+        Predicate::NEVER
+    } else {
+        Predicate::In { column, values, negated }
+    })
 }
 
 /// What is true where a comparison is false.

@@ -5,7 +5,7 @@ use std::{num::NonZeroUsize, sync::Arc};
 use super::{
     file_bounds::{FileBounds, rows_by_log},
     prune::may_match,
-    simplify::{Known, NEVER, coarse, simplify},
+    simplify::{Known, coarse, simplify},
 };
 use crate::{
     delta::{duckdb_types::stored_predicate, file::DataFile, index::FileIndex, schema::TableSchema},
@@ -32,7 +32,7 @@ pub(crate) fn plan(
 ) -> ReadPlan {
     let predicate = stored_predicate(&request.predicate, &schema.logical);
     let predicate = simplify(&predicate, &|_| Known::Nothing);
-    if predicate == NEVER {
+    if predicate == Predicate::NEVER {
         return ReadPlan::default();
     }
     let wanted = wanted(files, schema, &coarse(&predicate));

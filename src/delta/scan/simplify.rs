@@ -6,9 +6,6 @@ use super::{
 };
 use crate::engine::{ColumnPath, CompareOp, Predicate, Scalar};
 
-/// The predicate that no row satisfies.
-pub(super) const NEVER: Predicate = Predicate::Or(Vec::new());
-
 /// What a column is to a predicate.
 #[derive(Debug)]
 pub(super) enum Known {
@@ -20,7 +17,7 @@ pub(super) enum Known {
     Unreadable,
 }
 
-/// The predicate with the decided parts taken out: [`Predicate::Unknown`] if it keeps every row, [`NEVER`] if
+/// The predicate with the decided parts taken out: [`Predicate::Unknown`] if it keeps every row, [`Predicate::NEVER`] if
 /// none, else one without either in it.
 pub(super) fn simplify(predicate: &Predicate, known: &impl Fn(&ColumnPath) -> Known) -> Predicate {
     match predicate {
@@ -28,18 +25,18 @@ pub(super) fn simplify(predicate: &Predicate, known: &impl Fn(&ColumnPath) -> Kn
         Predicate::And(parts) => {
             let mut left: Vec<_> = parts.iter().map(|part| simplify(part, known)).collect();
             left.retain(|part| *part != Predicate::Unknown);
-            if left.contains(&NEVER) {
-                return NEVER;
+            if left.contains(&Predicate::NEVER) {
+                return Predicate::NEVER;
             }
             one_or(left, Predicate::Unknown, Predicate::And)
         }
         Predicate::Or(parts) => {
             let mut left: Vec<_> = parts.iter().map(|part| simplify(part, known)).collect();
-            left.retain(|part| *part != NEVER);
+            left.retain(|part| *part != Predicate::NEVER);
             if left.contains(&Predicate::Unknown) {
                 return Predicate::Unknown;
             }
-            one_or(left, NEVER, Predicate::Or)
+            one_or(left, Predicate::NEVER, Predicate::Or)
         }
         Predicate::Compare { column, .. }
         | Predicate::In { column, .. }
@@ -47,7 +44,7 @@ pub(super) fn simplify(predicate: &Predicate, known: &impl Fn(&ColumnPath) -> Kn
         | Predicate::StartsWith { column, .. } => match known(column) {
             Known::Nothing => predicate.clone(),
             // Of a single value, what may match does match.
-            Known::Constant(bounds) if !leaf_may_match(predicate, &bounds) => NEVER,
+            Known::Constant(bounds) if !leaf_may_match(predicate, &bounds) => Predicate::NEVER,
             Known::Constant(_) | Known::Unreadable => Predicate::Unknown,
         },
     }
@@ -114,12 +111,12 @@ mod tests {
         let both = |a: Predicate, b: Predicate| simplify(&Predicate::And(vec![a, b]), &known);
         let either = |a: Predicate, b: Predicate| simplify(&Predicate::Or(vec![a, b]), &known);
         assert_eq!(both(is("one", 1), is("c", 5)), is("c", 5));
-        assert_eq!(both(is("one", 2), is("c", 5)), NEVER);
-        assert_eq!(both(is("null", 2), Predicate::Unknown), NEVER);
+        assert_eq!(both(is("one", 2), is("c", 5)), Predicate::NEVER);
+        assert_eq!(both(is("null", 2), Predicate::Unknown), Predicate::NEVER);
         assert_eq!(both(is("gone", 2), is("one", 1)), Predicate::Unknown);
         assert_eq!(either(is("one", 2), is("c", 5)), is("c", 5));
         assert_eq!(either(is("one", 1), is("c", 5)), Predicate::Unknown);
-        assert_eq!(either(is("one", 2), is("null", 5)), NEVER);
+        assert_eq!(either(is("one", 2), is("null", 5)), Predicate::NEVER);
         assert_eq!(either(is("c", 1), is("d", 5)), Predicate::Or(vec![is("c", 1), is("d", 5)]));
         let null = Predicate::IsNull { column: vec!["null".to_owned()], negated: false };
         assert_eq!(simplify(&null, &known), Predicate::Unknown);

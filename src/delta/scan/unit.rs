@@ -14,7 +14,7 @@ use super::{
     file_bounds::{FileBounds, rows_by_log},
     prune::ColumnBounds,
     row_groups::select,
-    simplify::{Known, NEVER, simplify},
+    simplify::{Known, simplify},
     unit_reader::{Filter, Output, UnitReader},
 };
 use crate::{
@@ -46,7 +46,7 @@ pub(super) fn open(scan: &Arc<ScanContext>, unit: ReadUnit, last: &mut Option<Op
     let file = &scan.source.files[unit.file as usize];
     let bounds = FileBounds::new(file, &scan.source.schema);
     let predicate = simplify(&scan.request.predicate, &|path| bounds.partition(path));
-    if predicate == NEVER {
+    if predicate == Predicate::NEVER {
         return Ok(Opened::Counted(0));
     }
     let rows_alone = scan.request.projection.is_empty() && !scan.request.row_id;
@@ -90,7 +90,7 @@ fn look_into(
 ) -> Result<Opened> {
     let (file, schema) = (&scan.source.files[unit.file as usize], &scan.source.schema);
     let predicate = simplify(predicate, &|path| known(&parquet, schema, path));
-    if predicate == NEVER {
+    if predicate == Predicate::NEVER {
         return Ok(Opened::Counted(0));
     }
     let groups = select(&parquet, schema, unit, live.as_ref(), &predicate);

@@ -1,9 +1,7 @@
 //! How many rows of the source fit a piece, by what their values take: rows of one source may differ by megabytes.
 
-use std::iter;
-
 use arrow::{
-    array::{Array, ArrayRef, AsArray, RecordBatch},
+    array::{Array, ArrayRef, AsArray},
     datatypes::DataType,
 };
 
@@ -12,36 +10,22 @@ use crate::delta::merge::source::SourceRows;
 /// How many of the first of `rows` take at most `bytes_max` in the columns `columns`; at least one, if there is one.
 pub(super) fn fitting(source: &SourceRows, columns: &[usize], rows: &[u64], bytes_max: usize) -> usize {
     let batches = source.batches();
-    let starts: Vec<u64> = starts(batches).collect();
     let mut weights: Vec<Vec<Weight<'_>>> = Vec::new();
     weights.resize_with(batches.len(), Vec::new);
     let (mut index, mut bytes) = (0, 0_usize);
     for (count, row) in rows.iter().enumerate() {
-        // Rows that follow one another are mostly of one batch.
-        if !starts.get(index..index + 2).is_some_and(|ends| (ends[0]..ends[1]).contains(row)) {
-            index = starts.partition_point(|start| start <= row).saturating_sub(1);
-        }
-        let (Some(batch), Some(start)) = (batches.get(index), starts.get(index)) else { return rows.len() };
+        let Some((batch, row)) = source.place(*row, index) else { return rows.len() };
+        index = batch;
         let weights = &mut weights[index];
         if weights.is_empty() {
-            columns.iter().for_each(|column| weigh(batch.column(*column), weights));
+            columns.iter().for_each(|column| weigh(batches[index].column(*column), weights));
         }
-        let row = usize::try_from(row - start).unwrap_or(usize::MAX);
         bytes = weights.iter().fold(bytes, |bytes, weight| bytes.saturating_add(weight.of(row)));
         if bytes > bytes_max {
             return count.max(1);
         }
     }
     rows.len()
-}
-
-/// The number of the first row of each batch, and of the row after the last.
-fn starts(batches: &[RecordBatch]) -> impl Iterator<Item = u64> {
-    let ends = batches.iter().scan(0, |end, batch| {
-        *end += batch.num_rows() as u64;
-        Some(*end)
-    });
-    iter::once(0).chain(ends)
 }
 
 /// What values of a column take.

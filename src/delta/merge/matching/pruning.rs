@@ -23,9 +23,6 @@ pub(super) struct Pruning {
     unmatched: Predicate,
 }
 
-/// The predicate that no row satisfies.
-const NEVER: Predicate = Predicate::Or(Vec::new());
-
 impl Pruning {
     pub(super) fn new(plan: &MergePlan, asked: &Asked) -> Self {
         let fields: Vec<Field> =
@@ -64,14 +61,14 @@ fn all(mut parts: Vec<Predicate>) -> Predicate {
     match parts.len() {
         0 => Predicate::Unknown,
         1 => parts.remove(0),
-        _ if parts.contains(&NEVER) => NEVER,
+        _ if parts.contains(&Predicate::NEVER) => Predicate::NEVER,
         _ => Predicate::And(parts),
     }
 }
 
 /// Any of these.
 pub(super) fn any(mut parts: Vec<Predicate>) -> Predicate {
-    parts.retain(|part| *part != NEVER);
+    parts.retain(|part| *part != Predicate::NEVER);
     match parts.len() {
         1 => parts.remove(0),
         count if count > ALTERNATIVES_MAX || parts.contains(&Predicate::Unknown) => Predicate::Unknown,

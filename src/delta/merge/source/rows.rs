@@ -24,7 +24,7 @@ pub(crate) struct SourceRows {
 }
 
 /// A batch, and a row of it.
-type Place = (usize, usize);
+pub(crate) type Place = (usize, usize);
 
 impl SourceRows {
     pub(super) fn new(schema: SchemaRef, batches: Vec<RecordBatch>, memory: Option<Reservation>) -> Self {
@@ -99,17 +99,24 @@ impl SourceRows {
         let mut places = Vec::with_capacity(rows.len());
         let mut batch = 0;
         for row in rows {
-            if !self.starts.get(batch..batch + 2).is_some_and(|range| (range[0]..range[1]).contains(row)) {
-                batch = self.starts.partition_point(|start| start <= row) - 1;
-            }
-            let found = self.batches.get(batch).ok_or_else(|| lacking(&format!("row {row}")))?;
+            let place = self.place(*row, batch).ok_or_else(|| lacking(&format!("row {row}")))?;
+            batch = place.0;
             if order[batch] == UNUSED {
                 order[batch] = used.len();
-                used.push(found);
+                used.push(&self.batches[batch]);
             }
-            places.push((order[batch], usize::try_from(row - self.starts[batch]).unwrap_or(usize::MAX)));
+            places.push((order[batch], place.1));
         }
         Ok((used, places))
+    }
+
+    /// The batch of a row, and where it is there; `None` if there is no such row. Rows that follow one another are mostly of
+    /// one batch: it is looked for in `near` first.
+    pub(crate) fn place(&self, row: u64, near: usize) -> Option<Place> {
+        let is_near = self.starts.get(near..near + 2).is_some_and(|range| (range[0]..range[1]).contains(&row));
+        let batch = if is_near { near } else { self.starts.partition_point(|start| *start <= row) - 1 };
+        let start = self.starts[..self.batches.len()].get(batch)?;
+        Some((batch, usize::try_from(row - start).ok()?))
     }
 }
 

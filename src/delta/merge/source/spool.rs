@@ -7,14 +7,17 @@ use std::{
 };
 
 use arrow::{
-    array::{Array, ArrayRef, RecordBatch},
+    array::{ArrayRef, RecordBatch},
     compute::concat_batches,
     datatypes::SchemaRef,
 };
 use tokio::task::spawn_blocking;
 
 use super::{MemoryBudget, SourceRows, budget::Reservation, spill::Spill};
-use crate::engine::{Error, Result};
+use crate::{
+    delta::scan::bytes_of,
+    engine::{Error, Result},
+};
 
 /// Batches are gathered up to this: a column of one is worth a look-up, and the arrays of some millions of rows are
 /// still few enough to be passed along together.
@@ -70,7 +73,7 @@ impl Spool {
     /// `InvalidArgument` if the columns differ; `ResourceExhausted`, with the directory and the option's name, if it
     /// cannot be written to.
     pub(crate) async fn push(&mut self, batch: RecordBatch) -> Result<()> {
-        let (rows, bytes) = (batch.num_rows(), bytes_of(&batch)?);
+        let (rows, bytes) = (batch.num_rows(), bytes_of(&batch));
         let batch = rows_of(&self.schema, batch.columns().to_vec())?;
         if rows == 0 {
             return Ok(());
@@ -138,12 +141,6 @@ impl Spool {
         };
         Ok(())
     }
-}
-
-/// The bytes that are the batch's own, whatever buffers they are part of.
-fn bytes_of(batch: &RecordBatch) -> Result<usize> {
-    let column = |bytes: usize, column: &dyn Array| Ok(bytes + column.to_data().get_slice_memory_size()?);
-    batch.columns().iter().try_fold(0, |bytes, array| column(bytes, array)).map_err(uncopied)
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {

@@ -49,8 +49,6 @@ async fn counts(plan: Arc<MergePlan>, kept: &[&str], sources: &[(i64, &str)]) ->
     Ok((found.len(), rest.rows.len(), rest.could_matter))
 }
 
-const NEVER: Predicate = Predicate::Or(Vec::new());
-
 #[tokio::test]
 async fn files_beyond_the_keys_stay_closed() {
     let upsert = plan()
@@ -62,7 +60,7 @@ async fn files_beyond_the_keys_stay_closed() {
     assert_eq!(counts(Arc::clone(&upsert), &["b"], &sources).await.unwrap().0, 3);
     assert!(counts(Arc::clone(&upsert), &["a", "c"], &sources).await.is_err(), "and one is opened");
     let (found, unmatched, could_matter) = counts(upsert, &[], &[]).await.unwrap();
-    assert_eq!((found, unmatched, could_matter), (0, 0, NEVER), "an empty source");
+    assert_eq!((found, unmatched, could_matter), (0, 0, Predicate::NEVER), "an empty source");
 }
 
 #[tokio::test]
@@ -110,7 +108,7 @@ async fn what_does_nothing_is_not_scanned_for() {
         .when(When::Matched, Some("t_s = s_s"), Action::DoNothing)
         .when(When::NotMatchedBySource, None, Action::DoNothing)
         .when(When::NotMatched, None, Action::DoNothing);
-    assert_eq!(counts(nothing.done(), &[], &[(1, "")]).await.unwrap(), (0, 0, NEVER));
+    assert_eq!(counts(nothing.done(), &[], &[(1, "")]).await.unwrap(), (0, 0, Predicate::NEVER));
     let excluded = plan().key("t_id", "s_id").on("s_id > 100").when(When::NotMatched, None, Action::Insert(vec![]));
     let (found, unmatched, _) = counts(excluded.done(), &[], &[(1, ""), (2, "")]).await.unwrap();
     assert_eq!((found, unmatched), (0, 2), "no row of the source can match");
